@@ -1,0 +1,1 @@
+"""The science: data, augmentation, models, losses, optimisers, schedules, the training loop, checkpoints."""
