@@ -6,7 +6,7 @@ This module is the one place a field is declared. The table in docs/training.md 
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -15,6 +15,15 @@ class Section(BaseModel):
     """Frozen; unknown keys are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _none_is_unset(cls, document: Any) -> Any:
+        """TOML has no null: ``none`` unsets a field that may be unset (and stays a name where it is one)."""
+        if not isinstance(document, dict):
+            return document
+        optional = {name for name, info in cls.model_fields.items() if info.default is None}
+        return {key: None if value == "none" and key in optional else value for key, value in document.items()}
 
 
 class Resize(StrEnum):
