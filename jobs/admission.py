@@ -1,0 +1,82 @@
+"""What a recipe must pass before it is queued: paths made absolute, and everything checked that can be known now.
+
+Both faces call `admit` and then `Queue.enqueue`. Loads no torch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from recipes.errors import ConfigurationError
+from recipes.home import Home
+from recipes.recipe import Recipe
+from recipes.sections import Section
+
+S = TypeVar("S", bound=Section)
+WEIGHTS_SUFFIXES = (".safetensors", ".pt", ".pth", ".bin")
+
+
+@dataclass(frozen=True)
+class Admitted:
+    """A recipe that may be queued, and what is known of its data."""
+
+    recipe: Recipe
+    data_hash: str | None  # None: not known before the data was downloaded or exported
+    summary: str  # "12 classes, 576 train / 144 val / 240 test images"
+
+
+def admit(recipe: Recipe, home: Home) -> Admitted:
+    """Check `recipe` as far as possible without training it; raises DataError or ConfigurationError."""
+    from core.datasets import BUILT_IN
+    from core.manifest import build_manifest
+    from core.names import check_model_name
+
+    check_model_name(recipe.model.name)
+    recipe = _absolute(recipe)
+    for field in ("weights", "class_weights"):
+        _check_file(recipe, field)
+    if recipe.data.source in BUILT_IN:
+        return Admitted(recipe, None, recipe.data.source)
+    manifest = build_manifest(recipe.data, recipe.run.seed, home.datasets)
+    counts = " / ".join(f"{count} {split}" for split, count in manifest.counts().items())
+    return Admitted(recipe, manifest.digest, f"{len(manifest.classes)} classes, {counts} images")
+
+
+def _absolute(recipe: Recipe) -> Recipe:
+    """Paths as the worker will need them: it runs in another folder, perhaps tomorrow."""
+    from core.datasets import BUILT_IN
+
+    data, model = recipe.data, recipe.model
+    if data.source not in BUILT_IN:
+        data = _replace(data, source=_path(data.source))
+    if data.class_weights:
+        data = _replace(data, class_weights=_path(data.class_weights))
+    if model.weights:
+        model = _replace(model, weights=_path(model.weights))
+    if model.init_from and Path(model.init_from).expanduser().is_file():
+        model = _replace(model, init_from=_path(model.init_from))
+    return recipe.model_copy(update={"data": data, "model": model})
+
+
+def _replace(section: S, **changes: str) -> S:
+    return section.model_copy(update=changes)
+
+
+def _path(text: str) -> str:
+    return str(Path(text).expanduser().absolute())
+
+
+def _check_file(recipe: Recipe, field: str) -> None:
+    text = recipe.model.weights if field == "weights" else recipe.data.class_weights
+    if text is None:
+        return
+    flag = f"--{field.replace('_', '-')}"
+    path = Path(text)
+    if not path.is_file():
+        raise ConfigurationError(f"{flag}: no file {path}", "check the path")
+    if field == "weights" and path.suffix not in WEIGHTS_SUFFIXES:
+        raise ConfigurationError(
+            f"{flag}: {path.name} is not a weights file by its name", f"expected one of {', '.join(WEIGHTS_SUFFIXES)}"
+        )

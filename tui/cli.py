@@ -1,0 +1,81 @@
+"""The `clf` command: global options, the commands by name, and how an error is shown.
+
+Every command imports what it needs inside its function: `clf status` and shell completion load neither torch
+nor textual nor the ORM.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from recipes.errors import ClfError
+from recipes.home import Home
+from tui.commands import context, enqueue, inspect, manage, recipes, worker
+
+app = typer.Typer(
+    name="clf",
+    help="Train image classifiers: pick a recipe, queue it, go home, watch from anywhere.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"clf {version('clf')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    home: Annotated[
+        Path | None,
+        typer.Option("--home", envvar="CLF_HOME", metavar="DIR", help="Where the queue and all runs are kept."),
+    ] = None,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Train image classifiers: pick a recipe, queue it, go home, watch from anywhere."""
+    del version
+    context.home = Home.find(home)
+    context.debug = debug
+
+
+for room in (enqueue, inspect, manage, worker, recipes):
+    room.register(app)
+
+
+@app.command()
+def tui(
+    read_only: Annotated[bool, typer.Option("--read-only", help="Look, but change nothing.")] = False,
+) -> None:
+    """Open the full-screen app: the queue, live charts, a form that adds recipes."""
+    import tui.app
+
+    tui.app.run(context.home, read_only=read_only)
+
+
+def main() -> None:
+    """Run `clf`; a ClfError becomes one or two lines on stderr and its exit code."""
+    try:
+        app()
+    except ClfError as error:
+        if context.debug:
+            raise
+        typer.secho(f"error: {error.message}", err=True, fg=typer.colors.RED)
+        if error.hint:
+            typer.echo(f"hint: {error.hint}", err=True)
+        sys.exit(error.exit_code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,85 @@
+"""`clf recipes`: what can be trained."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tui.commands import context
+
+if TYPE_CHECKING:
+    from recipes.recipe import Recipe
+
+recipes_app = typer.Typer(help="List and show recipes.", invoke_without_command=True)
+
+
+def register(app: typer.Typer) -> None:
+    """Add `clf recipes` and what stands below it."""
+    app.add_typer(recipes_app, name="recipes")
+
+
+@recipes_app.callback()
+def recipes(ctx: typer.Context, as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False) -> None:
+    """List the recipes with model, size, epochs and purpose."""
+    if ctx.invoked_subcommand is not None:
+        return
+    from recipes import find
+
+    found = find.available(context.home.recipes)
+    loaded = {name: find.load(name, context.home.recipes) for name in found}
+    if as_json:
+        import json
+
+        typer.echo(json.dumps([recipe.model_dump(mode="json") for recipe in loaded.values()], indent=2))
+        return
+    _print_table([(recipe, found[name].origin) for name, recipe in loaded.items()])
+
+
+def _print_table(rows: list[tuple[Recipe, str]]) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for title, justify in (("recipe", "left"), ("model", "left"), ("px", "right"), ("epochs", "right")):
+        table.add_column(title, justify=justify, no_wrap=True)  # type: ignore[arg-type]
+    table.add_column("purpose")
+    for recipe, origin in rows:
+        epochs = "+".join(str(plan.epochs) for plan in recipe.plan())
+        purpose = recipe.description + (" (own)" if origin == "own" else "")
+        table.add_row(recipe.name, recipe.model.name, str(recipe.data.image_size), epochs, purpose)
+    console = Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=400)
+    console.print(table)
+
+
+@recipes_app.command(name="show")
+def show_recipe(
+    name: Annotated[str, typer.Argument(help="One of 'clf recipes'.")],
+    sets: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a field.")] = None,
+) -> None:
+    """Print a recipe with everything it extends and every default filled in."""
+    from recipes import find
+    from recipes.merge import assignments, to_toml
+
+    recipe = find.load(name, context.home.recipes, assignments(sets or []))
+    typer.echo(to_toml(recipe.model_dump(mode="json")), nl=False)
+
+
+@recipes_app.command()
+def copy(
+    name: Annotated[str, typer.Argument(help="The recipe to start from.")],
+    own: Annotated[str, typer.Argument(help="The name of your own.")],
+) -> None:
+    """Begin a recipe of your own that extends another one."""
+    from recipes import find
+    from recipes.errors import UsageError
+    from recipes.merge import to_toml
+
+    recipe = find.load(name, context.home.recipes)
+    path = context.home.create().recipes / f"{find.normal(own)}.toml"
+    if path.exists():
+        raise UsageError(f"{path} exists already", "choose another name")
+    path.write_text(to_toml({"extends": recipe.name, "description": recipe.description}), encoding="utf-8")
+    typer.echo(f"wrote {path}: add what you want to change")

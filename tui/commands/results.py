@@ -1,0 +1,75 @@
+"""What a finished job leaves: a table, two charts, the files, and what to type next."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+import typer
+
+from db import records
+from db.records import JobRecord
+from tui.commands import context
+from tui.commands import show as words
+
+CHART_HEIGHT = 14
+
+
+def show_curves(job_id: int) -> None:
+    """Loss and accuracy over the epochs, drawn with plotext."""
+    from tui.charts.draw import Curve, draw
+
+    connection = context.reader()
+    width = min(100, shutil.get_terminal_size().columns)
+    for name, scale in (("loss", 1.0), ("accuracy", 100.0)):
+        curves = [
+            Curve(f"{split} {name}", series.xs, tuple(None if y is None else y * scale for y in series.ys))
+            for split in ("train", "val")
+            for series in (records.series(connection, job_id, split, name, columns=width),)
+        ]
+        label = "%" if name == "accuracy" else ""
+        typer.echo(
+            draw(curves, width=width, height=CHART_HEIGHT, title=name, y_label=label, colour=sys.stdout.isatty())
+        )
+
+
+def summary(job_id: int) -> None:
+    """The result of job `job_id`, once it succeeded."""
+    job = records.job(context.reader(), job_id)
+    show_curves(job_id)
+    _table(job)
+    _files(job)
+    typer.echo(
+        f"\nnext: clf tui            the full-screen app\n"
+        f"      clf status         the queue\n"
+        f"      clf show {job.id:<9} this job\n"
+        f"      clf recipes        what else to train"
+    )
+
+
+def _table(job: JobRecord) -> None:
+    took = (job.finished_at or 0) - (job.started_at or 0)
+    rows = [
+        ("job", f"#{job.id} {job.name} ({words.state(job)})"),
+        ("model", f"{job.model} on {words.data(job.data)}"),
+        ("test accuracy", words.percent(job.test_accuracy)),
+        ("test macro F1", words.percent(job.test_f1)),
+        ("best validation accuracy", f"{words.percent(job.best_accuracy)} in epoch {job.best_epoch}"),
+        ("epochs", words.epoch(job)),
+        ("took", words.duration(took)),
+        ("peak memory", words.size(job.memory_peak)),
+    ]
+    typer.echo("\nresult")
+    for name, value in rows:
+        typer.echo(f"  {name:<26}{value}")
+
+
+def _files(job: JobRecord) -> None:
+    if job.run_dir is None:
+        return
+    folder = Path(job.run_dir)
+    typer.echo(f"\nwritten to {folder}")
+    for path in sorted(folder.iterdir()):
+        if path.is_dir() or not path.name.startswith("."):
+            typer.echo(f"  {path.name}{'/' if path.is_dir() else ''}")

@@ -1,0 +1,49 @@
+"""What `clf worker` writes while it works: a line for each job that begins and ends, a live line in a terminal."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from recipes.home import Home
+from tui.commands import show
+from tui.commands.foreground import LiveLine
+
+
+class Ticker:
+    """Given the id of the running job (or None) a few times a second."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+        self._line: LiveLine | None = None
+        self._job_id: int | None = None
+        self._greeted = False
+
+    def tick(self, job_id: int | None) -> None:
+        """Draw the running job; say what began and what ended."""
+        if job_id != self._job_id:
+            self.close()
+            self._job_id = job_id
+            if job_id is not None:
+                self._line = LiveLine(self._home, job_id)
+                job = self._line.job()
+                typer.echo(f"#{job_id} {job.name}: attempt {job.attempt}, log in {job.run_dir}", err=True)
+        if self._line is not None:
+            self._line.draw()
+        elif not self._greeted:
+            self._greeted = True
+            typer.echo("waiting for jobs; Ctrl-C leaves", err=True)
+
+    def close(self) -> None:
+        """Say how the last job ended."""
+        if self._line is None:
+            return
+        self._line.close()
+        job = self._line.job()
+        result = f", test accuracy {show.percent(job.test_accuracy)}" if job.test_accuracy is not None else ""
+        reason = f" ({job.failure_message})" if job.failure_message else ""
+        typer.echo(f"#{job.id} {job.name}: {show.state(job)}{result}{reason}", err=True)
+        sys.stderr.flush()
+        self._line = None
+        self._greeted = False
