@@ -1,0 +1,76 @@
+"""The rooms stay apart, and looking at the queue stays light."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+SPY = """
+import json, sys
+sys.argv = ["clf", *{arguments!r}]
+from tui.cli import main
+try:
+    main()
+except SystemExit as end:
+    assert not end.code, end.code
+print("\\n" + json.dumps(sorted(sys.modules)))
+"""
+
+HEAVY = {"torch", "torchvision", "timm", "albumentations", "textual", "matplotlib", "sklearn", "scipy", "cv2"}
+ORM = {"sqlmodel", "sqlalchemy", "alembic"}
+
+
+def loaded_by(home: Path, *arguments: str, **environment: str) -> set[str]:
+    """The top-level modules that `clf ARGUMENTS` loads, in an interpreter of its own."""
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", SPY.format(arguments=list(arguments))],
+        env={**os.environ, "CLF_HOME": str(home), **environment},
+        cwd=home,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return {name.split(".")[0] for name in json.loads(done.stdout.splitlines()[-1])}
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A home with one queued job."""
+    loaded_by(tmp_path, "enqueue", "demo")
+    return tmp_path
+
+
+def test_enqueue_loads_no_torch_and_no_screen(tmp_path: Path) -> None:
+    assert not loaded_by(tmp_path, "enqueue", "demo") & HEAVY
+
+
+@pytest.mark.parametrize("command", [("status",), ("status", "--json"), ("show", "1"), ("logs", "1")])
+def test_looking_loads_neither_torch_nor_the_orm(home: Path, command: tuple[str, ...]) -> None:
+    assert not loaded_by(home, *command) & (HEAVY | ORM)
+
+
+def test_help_and_version_load_nothing_heavy(tmp_path: Path) -> None:
+    assert not loaded_by(tmp_path, "--version") & (HEAVY | ORM)
+    assert not loaded_by(tmp_path, "enqueue", "--help") & (HEAVY | ORM)
+
+
+def test_shell_completion_loads_nothing_heavy(home: Path) -> None:
+    done = loaded_by(home, _CLF_COMPLETE="complete_bash", COMP_WORDS="clf show ", COMP_CWORD="2")
+    assert not done & (HEAVY | ORM)
+
+
+def test_the_import_contracts_hold() -> None:
+    done = subprocess.run(
+        [Path(sys.executable).parent / "lint-imports", "--no-cache"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
