@@ -51,6 +51,9 @@ class Job(SQLModel, table=True):
         CheckConstraint("attempt >= 0 AND retries_left >= 0", name="counts_not_negative"),
         Index("job_claim", text("priority DESC"), "position", "id", sqlite_where=text("state = 'queued'")),
         Index("job_state", "state", "id"),
+        Index("job_finished", "finished_at", "id", sqlite_where=text("finished_at IS NOT NULL")),
+        Index("job_name", "name"),
+        Index("job_unique_key", "unique_key"),
         Index("job_running_device", "device", unique=True, sqlite_where=text("state = 'running'")),
         {"sqlite_autoincrement": True},  # an id is never used twice, so a run directory is never shared
     )
@@ -67,14 +70,19 @@ class Job(SQLModel, table=True):
     priority: int = 0  # larger runs first
     position: float  # order within a priority; moving a job changes only its own
     created_at: float
-    not_before: float | None = None
+    not_before: float | None = None  # asked for by the person
+    retry_at: float | None = None  # back-off after a crash
     started_at: float | None = None  # of the first attempt
     finished_at: float | None = None
     cancel_requested: int = 0  # 1 asked to leave, 2 kill now
     pause_requested: int = 0
     attempt: int = 0
+    retries: int = 0  # as asked for; what a retry by hand starts from again
     retries_left: int = 0
-    crashes: int = 0  # attempts in a row that died without new progress
+    crashes: int = 0  # attempts in a row that died without a new checkpoint
+    checkpoint_step: int = 0  # optimiser steps done at the newest checkpoint
+    fresh: bool = False  # the next attempt empties the run directory first
+    elapsed_seconds: float = 0.0  # of all attempts, by a clock that nobody sets
     token: str | None = None  # of the running attempt; every write of a worker or child carries it
     worker_id: int | None = None
     device_wanted: str = "auto"
@@ -87,6 +95,7 @@ class Job(SQLModel, table=True):
     git_commit: str | None = None
     # progress, rewritten by the recorder
     phase: str | None = None  # "preparing", "train", "validate", "test"
+    message: str | None = None  # what the phase is busy with: "checking images 120/720"
     stage: str | None = None
     epoch: int = 0  # the epoch being worked on, from 1; all done: equal to epochs
     epochs: int = 0

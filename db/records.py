@@ -6,9 +6,34 @@ and only here: the command line and the Textual app share these functions.
 
 from __future__ import annotations
 
+import os
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from db.curves import Series, samples, series
+from db.names import find
+from db.refusals import NEWEST, refuse_newer
+from db.versions import version_of
+from recipes.errors import NotFoundError
+
+__all__ = [
+    "EventRecord",
+    "JobRecord",
+    "Series",
+    "WorkerRecord",
+    "change_mark",
+    "connect",
+    "events",
+    "find",
+    "job",
+    "jobs",
+    "queue_paused",
+    "samples",
+    "series",
+    "workers",
+]
 
 
 @dataclass(frozen=True)
@@ -65,6 +90,16 @@ class JobRecord:
     failure_hint: str | None
     waiting_for: tuple[int, ...] = ()  # parents that have not ended yet
     blocked_by: tuple[int, ...] = ()  # parents that ended without success
+    retries: int = 0
+    retry_at: float | None = None  # back-off after a crash
+    message: str | None = None  # what the phase is busy with
+    elapsed_seconds: float = 0.0  # of all attempts, by a clock that nobody sets
+    crashes: int = 0
+    checkpoint_step: int = 0
+    data_hash: str | None = None
+    token: str | None = None
+    worker_id: int | None = None
+    pid_started: float | None = None
 
 
 @dataclass(frozen=True)
@@ -84,15 +119,9 @@ class WorkerRecord:
     utilization: float | None
     temperature: float | None
     power: float | None
-
-
-@dataclass(frozen=True)
-class Series:
-    """A curve, decimated: xs rise; a None in ys is a value that was not finite."""
-
-    name: str  # "val/accuracy"
-    xs: tuple[float, ...]
-    ys: tuple[float | None, ...]
+    host: str = ""
+    stop_requested: int = 0
+    alive: bool = True
 
 
 @dataclass(frozen=True)
@@ -105,11 +134,134 @@ class EventRecord:
     message: str
 
 
-_JOB_COLUMNS = tuple(field for field in JobRecord.__dataclass_fields__ if field not in ("waiting_for", "blocked_by"))
+_DERIVED = ("waiting_for", "blocked_by")
+_JOB_COLUMNS = ", ".join(name for name in JobRecord.__dataclass_fields__ if name not in _DERIVED)
+_WORKER_COLUMNS = ", ".join(name for name in WorkerRecord.__dataclass_fields__ if name != "alive")
+_GROUPS = (  # in the order of a list: states, the index that is walked, its order
+    (("running",), "job_state", "id"),
+    (("queued",), "job_claim", "priority DESC, position, id"),
+    (("paused",), "job_state", "id"),
+    (("succeeded", "failed", "cancelled"), "job_finished", "finished_at DESC, id DESC"),
+)
 
 
 def connect(path: Path, timeout: float = 5.0) -> sqlite3.Connection:
-    """A read-only connection; raises sqlite3.OperationalError when there is no database."""
-    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=timeout, isolation_level=None)
+    """A read-only connection; an older schema is brought up to date first.
+
+    Raises sqlite3.OperationalError when there is no database, DatabaseError when it is newer than this program.
+    """
+    connection = _open(path, timeout)
+    version = version_of(connection)
+    if version == NEWEST:
+        return connection
+    refuse_newer(version, path)
+    from db.engine import open_database
+
+    open_database(path).close()
+    return connection
+
+
+def _open(path: Path, timeout: float) -> sqlite3.Connection:
+    uri = f"{path.absolute().as_uri()}?mode=ro"
+    connection = sqlite3.connect(uri, uri=True, timeout=timeout, isolation_level=None)
+    try:
+        connection.execute("PRAGMA schema_version")
+    except sqlite3.OperationalError:
+        if not path.exists() or os.access(path.parent, os.W_OK) or path.with_name(f"{path.name}-wal").exists():
+            raise
+        # a folder nobody can write: WAL's shared memory cannot be made, and nobody else can change the file either
+        connection = sqlite3.connect(f"{uri}&immutable=1", uri=True, timeout=timeout, isolation_level=None)
     connection.row_factory = sqlite3.Row
     return connection
+
+
+def jobs(
+    conn: sqlite3.Connection, *, states: Sequence[str] = (), text: str = "", limit: int | None = None
+) -> list[JobRecord]:
+    """Running, then queued in the order they will be claimed, paused, then finished with the newest first.
+
+    `text` is looked for in name, recipe, data and model, whatever the case.
+    """
+    rows: list[sqlite3.Row] = []
+    for group, index, order in _GROUPS:
+        wanted = [state for state in group if not states or state in states]
+        room = None if limit is None else limit - len(rows)
+        if wanted and (room is None or room > 0):
+            query, values = list_query(wanted, index, order, text, room)
+            rows += conn.execute(query, values)
+    parents = _parents(conn)
+    return [_job(row, parents.get(row["id"], [])) for row in rows]
+
+
+def list_query(
+    states: Sequence[str], index: str, order: str, text: str = "", limit: int | None = None
+) -> tuple[str, list[str]]:
+    """The query for jobs in `states`, bound to the index that yields `order` without sorting, and its values."""
+    where = " OR ".join(f"state = '{state}'" for state in states)
+    if index == "job_finished":
+        where = f"finished_at IS NOT NULL AND ({where})"  # the condition of the partial index
+    if text:
+        where = f"({where}) AND (name LIKE ?1 OR recipe_name LIKE ?1 OR data LIKE ?1 OR model LIKE ?1)"
+    tail = "" if limit is None else f" LIMIT {int(limit)}"
+    query = f"SELECT {_JOB_COLUMNS} FROM job INDEXED BY {index} WHERE {where} ORDER BY {order}{tail}"
+    return query, [f"%{text}%"] if text else []
+
+
+def _parents(conn: sqlite3.Connection, job_id: int | None = None) -> dict[int, list[tuple[int, str]]]:
+    """The parents that still hold back a job that has not begun: job -> (parent, the parent's state)."""
+    query = (
+        "SELECT d.job_id, d.parent_id, p.state FROM job j JOIN dependency d ON d.job_id = j.id"
+        " JOIN job p ON p.id = d.parent_id WHERE j.state IN ('queued', 'paused') AND p.state != 'succeeded'"
+        " AND NOT (d.any_outcome AND p.finished_at IS NOT NULL)"
+    )
+    only = "" if job_id is None else " AND j.id = ?"
+    found: dict[int, list[tuple[int, str]]] = {}
+    for child, parent, state in conn.execute(
+        f"{query}{only} ORDER BY d.parent_id", () if job_id is None else (job_id,)
+    ):
+        found.setdefault(child, []).append((parent, state))
+    return found
+
+
+def _job(row: sqlite3.Row, parents: list[tuple[int, str]]) -> JobRecord:
+    ended = ("failed", "cancelled")
+    return JobRecord(
+        **dict(row),
+        waiting_for=tuple(parent for parent, state in parents if state not in ended),
+        blocked_by=tuple(parent for parent, state in parents if state in ended),
+    )
+
+
+def job(conn: sqlite3.Connection, job_id: int) -> JobRecord:
+    """One job; raises NotFoundError."""
+    row = conn.execute(f"SELECT {_JOB_COLUMNS} FROM job WHERE id = ?", (job_id,)).fetchone()
+    if row is None:
+        raise NotFoundError(f"no job {job_id}", "'clf status' lists the jobs")
+    return _job(row, _parents(conn, job_id).get(job_id, []))
+
+
+def events(conn: sqlite3.Connection, job_id: int | None, *, limit: int = 200) -> list[EventRecord]:
+    """The newest `limit` events of a job, or of everything with None; the newest comes last."""
+    where = "" if job_id is None else "WHERE job_id = ?"
+    rows = conn.execute(
+        f"SELECT id, job_id, at, attempt, kind, message FROM event {where} ORDER BY id DESC LIMIT {int(limit)}",
+        () if job_id is None else (job_id,),
+    ).fetchall()
+    return [EventRecord(**dict(row)) for row in reversed(rows)]
+
+
+def workers(conn: sqlite3.Connection) -> list[WorkerRecord]:
+    """The workers that did not say goodbye; which of them are alive is for jobs.liveness to tell."""
+    rows = conn.execute(f"SELECT {_WORKER_COLUMNS} FROM worker WHERE stopped_at IS NULL ORDER BY device").fetchall()
+    return [WorkerRecord(**dict(row)) for row in rows]
+
+
+def queue_paused(conn: sqlite3.Connection) -> bool:
+    """Whether the whole queue is paused: running jobs go on, no further one begins."""
+    row = conn.execute("SELECT value FROM setting WHERE key = 'paused'").fetchone()
+    return row is not None and row[0] == "1"
+
+
+def change_mark(conn: sqlite3.Connection) -> int:
+    """A number that differs after any other connection committed; costs microseconds."""
+    return int(conn.execute("PRAGMA data_version").fetchone()[0])
