@@ -1,40 +1,17 @@
-"""Finding recipes: those that ship with clf, the person's own, and a single file."""
+"""Loading a recipe by name or from a file, with everything it extends."""
 
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from recipes.errors import RecipeError, closest
 from recipes.merge import merge
 from recipes.recipe import Recipe, validate
+from recipes.shelf import Found, available, normal
 
-BUILT_IN = Path(__file__).parent
-
-
-@dataclass(frozen=True)
-class Found:
-    """A recipe file: its name (the file's stem with `_`), where it lies and whose it is."""
-
-    name: str
-    path: Path
-    origin: Literal["built-in", "own", "file"]
-
-
-def normal(name: str) -> str:
-    """`two-stage` and `two_stage` are the same recipe."""
-    return name.strip().replace("-", "_")
-
-
-def available(own: Path | None = None) -> dict[str, Found]:
-    """Every recipe by name; one in `own` (``$CLF_HOME/recipes``) hides a built-in of the same name."""
-    found = {normal(path.stem): Found(normal(path.stem), path, "built-in") for path in sorted(BUILT_IN.glob("*.toml"))}
-    if own is not None and own.is_dir():
-        for path in sorted(own.glob("*.toml")):
-            found[normal(path.stem)] = Found(normal(path.stem), path, "own")
-    return found
+__all__ = ["Found", "available", "document", "load", "normal"]
 
 
 def document(name: str, own: Path | None = None, file: Path | None = None) -> dict[str, Any]:

@@ -10,13 +10,12 @@ import typer
 
 from recipes.errors import RecipeError, UsageError
 from tui.commands import context, flags, results
+from tui.commands.arguments import Json, RecipeName, RecipeNames
 
 if TYPE_CHECKING:
     from recipes.flags import Flags
     from recipes.recipe import Recipe
 
-RecipeNames = Annotated[list[str], typer.Argument(metavar="RECIPE...", help="One or more of 'clf recipes'.")]
-RecipeName = Annotated[str, typer.Argument(metavar="RECIPE", help="One of 'clf recipes'.")]
 JobName = Annotated[str | None, typer.Option("--name", "-n", help="A name of your own for the job.")]
 Seeds = Annotated[str | None, typer.Option("--seeds", metavar="1,2,3", help="One job for each seed.")]
 Priority = Annotated[int, typer.Option("--priority", "-p", help="Larger runs first.")]
@@ -29,7 +28,6 @@ Retries = Annotated[int, typer.Option("--retries", min=0, max=100, help="New tri
 Unique = Annotated[bool, typer.Option("--unique", help="Not if the same recipe, data and seed is already there.")]
 Paused = Annotated[bool, typer.Option("--paused", help="Add it paused; 'clf resume ID' lets it go.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print exactly what would be queued, and queue nothing.")]
-Json = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
 
 
 def register(app: typer.Typer) -> None:

@@ -13,13 +13,10 @@ import typer
 from db import records
 from db.records import JobRecord
 from tui.commands import context, show
+from tui.commands.arguments import JobWord, Json, MaybeJobWords
 
 if TYPE_CHECKING:
     from rich.table import Table
-
-JobWords = Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="12, 12-14, last, or a name.")]
-JobWord = Annotated[str, typer.Argument(metavar="ID", help="12, last, or a name.")]
-Json = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
 
 RECENT = 15  # finished jobs that the table shows unless --all
 
@@ -32,7 +29,7 @@ def register(app: typer.Typer) -> None:
 
 
 def status(
-    ids: JobWords = None,
+    ids: MaybeJobWords = None,
     as_json: Json = False,
     states: Annotated[list[str] | None, typer.Option("--state", "-s", help="Only jobs in this state.")] = None,
     text: Annotated[str, typer.Option("--text", "-t", help="Only jobs whose name, recipe, data or model has it.")] = "",

@@ -10,14 +10,12 @@ import typer
 from db import records
 from recipes.errors import NotFoundError, QueueError, UsageError
 from tui.commands import context, show
+from tui.commands.arguments import JobWord, JobWords, MaybeJobWords
 
 if TYPE_CHECKING:
     from jobs.queue import Queue
     from recipes.recipe import Recipe
 
-JobWords = Annotated[list[str], typer.Argument(metavar="ID...", help="12, 12-14, last, or a name.")]
-MaybeJobWords = Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="12, 12-14, last, or a name.")]
-JobWord = Annotated[str, typer.Argument(metavar="ID", help="12, last, or a name.")]
 Sets = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a field of the recipe.")]
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tui.commands import context
+from tui.commands.arguments import RecipeName
 
 if TYPE_CHECKING:
     from recipes.recipe import Recipe
@@ -56,7 +57,7 @@ def _print_table(rows: list[tuple[Recipe, str]]) -> None:
 
 @recipes_app.command(name="show")
 def show_recipe(
-    name: Annotated[str, typer.Argument(help="One of 'clf recipes'.")],
+    name: RecipeName,
     sets: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a field.")] = None,
 ) -> None:
     """Print a recipe with everything it extends and every default filled in."""
@@ -69,7 +70,7 @@ def show_recipe(
 
 @recipes_app.command()
 def copy(
-    name: Annotated[str, typer.Argument(help="The recipe to start from.")],
+    name: RecipeName,
     own: Annotated[str, typer.Argument(help="The name of your own.")],
 ) -> None:
     """Begin a recipe of your own that extends another one."""
