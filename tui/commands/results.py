@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import sys
 from pathlib import Path
 
 import typer
@@ -12,32 +10,16 @@ from db import records
 from db.records import JobRecord
 from tui.commands import context
 from tui.commands import show as words
+from tui.commands.plot import DEFAULT, chart
 
 CHART_HEIGHT = 14
-
-
-def show_curves(job_id: int) -> None:
-    """Loss and accuracy over the epochs, drawn with plotext."""
-    from tui.charts.draw import Curve, draw
-
-    connection = context.reader()
-    width = min(100, shutil.get_terminal_size().columns)
-    for name, scale in (("loss", 1.0), ("accuracy", 100.0)):
-        curves = [
-            Curve(f"{split} {name}", series.xs, tuple(None if y is None else y * scale for y in series.ys))
-            for split in ("train", "val")
-            for series in (records.series(connection, job_id, split, name, columns=width),)
-        ]
-        label = "%" if name == "accuracy" else ""
-        typer.echo(
-            draw(curves, width=width, height=CHART_HEIGHT, title=name, y_label=label, colour=sys.stdout.isatty())
-        )
 
 
 def summary(job_id: int) -> None:
     """The result of job `job_id`, once it succeeded."""
     job = records.job(context.reader(), job_id)
-    show_curves(job_id)
+    for metric in DEFAULT:
+        typer.echo(chart([job], metric, None, CHART_HEIGHT))
     _table(job)
     _files(job)
     typer.echo(
