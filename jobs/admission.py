@@ -29,28 +29,24 @@ class Admitted:
 
 def admit(recipe: Recipe, home: Home) -> Admitted:
     """Check `recipe` as far as possible without training it; raises DataError or ConfigurationError."""
-    from core.datasets import BUILT_IN
-    from core.manifest import build_manifest
+    from core.manifest import build_manifest, describe_source
     from core.names import check_model_name
 
     check_model_name(recipe.model.name)
-    recipe = _absolute(recipe)
+    source = describe_source(recipe.data, home.datasets)
+    recipe = _absolute(recipe, str(source.root) if source.kind == "folder" else source.kind)
     for field in ("weights", "class_weights"):
         _check_file(recipe, field)
-    if recipe.data.source in BUILT_IN:
-        return Admitted(recipe, None, recipe.data.source)
+    if not source.ready:
+        return Admitted(recipe, None, f"{source.classes} classes, {source.images:,} images")
     manifest = build_manifest(recipe.data, recipe.run.seed, home.datasets)
-    counts = " / ".join(f"{count} {split}" for split, count in manifest.counts().items())
+    counts = " / ".join(f"{count:,} {split}" for split, count in manifest.counts().items())
     return Admitted(recipe, manifest.digest, f"{len(manifest.classes)} classes, {counts} images")
 
 
-def _absolute(recipe: Recipe) -> Recipe:
+def _absolute(recipe: Recipe, source: str) -> Recipe:
     """Paths as the worker will need them: it runs in another folder, perhaps tomorrow."""
-    from core.datasets import BUILT_IN
-
-    data, model = recipe.data, recipe.model
-    if data.source not in BUILT_IN:
-        data = _replace(data, source=_path(data.source))
+    data, model = _replace(recipe.data, source=source), recipe.model
     if data.class_weights:
         data = _replace(data, class_weights=_path(data.class_weights))
     if model.weights:

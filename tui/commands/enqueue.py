@@ -117,10 +117,7 @@ def enqueue(
     if dry_run:
         _print_wishes(wishes, as_json)
         return
-    from jobs.queue import Queue
-
-    queue = Queue(context.home)
-    more = {
+    more: dict[str, Any] = {
         "name": name,
         "priority": priority,
         "after": _ids(after),
@@ -130,6 +127,9 @@ def enqueue(
         "unique": unique,
         "paused": paused,
     }
+    from jobs.queue import Queue
+
+    queue = Queue(context.home)
     queued = [(queue.enqueue(each.recipe, data_hash=each.data_hash, **more), each) for each in wishes]
     _say_queued(queued, as_json)
 

@@ -51,8 +51,8 @@ def cancel(
     now: Annotated[bool, typer.Option("--now", help="Kill the training process without a checkpoint.")] = False,
 ) -> None:
     """Cancel jobs: a queued one at once, a running one after a last checkpoint."""
-    queue = _queue()
-    for job_id in _ids(ids):
+    numbers, queue = _ids(ids), _queue()
+    for job_id in numbers:
         queue.cancel(job_id, now=now)
         running = records.job(context.reader(), job_id).state == "running"
         _say(job_id, "is asked to stop" if running else "cancelled")
@@ -60,12 +60,12 @@ def cancel(
 
 def pause(ids: MaybeJobWords = None) -> None:
     """Pause jobs (a running one checkpoints and gives the device back), or without ID the whole queue."""
-    queue = _queue()
     if not ids:
-        queue.pause()
+        _queue().pause()
         typer.echo("the queue is paused: running jobs go on, no new one starts ('clf resume')")
         return
-    for job_id in _ids(ids):
+    numbers, queue = _ids(ids), _queue()
+    for job_id in numbers:
         queue.pause(job_id)
         running = records.job(context.reader(), job_id).state == "running"
         _say(job_id, "is asked to pause" if running else "paused")
@@ -73,12 +73,12 @@ def pause(ids: MaybeJobWords = None) -> None:
 
 def resume(ids: MaybeJobWords = None) -> None:
     """Let paused jobs go on, or without ID the whole queue."""
-    queue = _queue()
     if not ids:
-        queue.resume()
+        _queue().resume()
         typer.echo("the queue goes on")
         return
-    for job_id in _ids(ids):
+    numbers, queue = _ids(ids), _queue()
+    for job_id in numbers:
         queue.resume(job_id)
         _say(job_id, "queued again")
 
@@ -88,8 +88,8 @@ def retry(
     from_scratch: Annotated[bool, typer.Option("--from-scratch", help="Forget the checkpoint.")] = False,
 ) -> None:
     """Queue failed or cancelled jobs again; they go on from their last checkpoint."""
-    queue = _queue()
-    for job_id in _ids(ids):
+    numbers, queue = _ids(ids), _queue()
+    for job_id in numbers:
         queue.retry(job_id, from_scratch=from_scratch)
         _say(job_id, "queued again" + (" from scratch" if from_scratch else ""))
 
