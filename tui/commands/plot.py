@@ -65,7 +65,7 @@ def chart(
 
     columns = width or min(100, shutil.get_terminal_size().columns)
     connection = context.reader()
-    curves = []
+    curves: list[Curve] = []
     for job in jobs:
         for path in PANELS[metric]:
             split, name = path.split("/")
@@ -95,12 +95,23 @@ def _no_colour() -> bool:
 
 def _picture(jobs: list[JobRecord], output: Path) -> None:
     """The four panels as the run itself draws them, for one job."""
+    import json
+
+    from core.curves import draw_curves
+    from recipes.errors import HomeError
+    from recipes.recipe import Recipe
+
     if len(jobs) != 1:
         raise UsageError("--output draws one job", "give one id")
-    from core.curves import write_curves
-
-    run_dir = Path(jobs[0].run_dir or "")
-    if jobs[0].run_dir is None or not (run_dir / "history.json").is_file():
-        raise NotFoundError(f"job #{jobs[0].id} has no finished epoch to draw")
-    write_curves(run_dir / "history.json", output)
+    (job,) = jobs
+    path = Path(job.run_dir or "") / "history.json"
+    if job.run_dir is None or not path.is_file():
+        raise NotFoundError(f"job #{job.id} has no finished epoch to draw")
+    plan = Recipe.model_validate_json(job.recipe).plan()
+    firsts = [1 + sum(stage.epochs for stage in plan[:index]) for index in range(len(plan))]
+    stages = tuple((stage.name, first) for stage, first in zip(plan, firsts, strict=True))
+    try:
+        draw_curves(json.loads(path.read_text(encoding="utf-8")), output, f"#{job.id} {job.name}", stages)
+    except OSError as error:
+        raise HomeError(f"cannot write {output}: {error.strerror}", "choose another file") from error
     typer.echo(f"wrote {output}")
