@@ -59,13 +59,48 @@ def _print_table(rows: list[tuple[Recipe, str]]) -> None:
 def show_recipe(
     name: RecipeName,
     sets: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a field.")] = None,
+    plot: Annotated[bool, typer.Option("--plot", help="Draw the learning rate over the epochs instead.")] = False,
 ) -> None:
     """Print a recipe with everything it extends and every default filled in."""
     from recipes import find
     from recipes.merge import assignments, to_toml
 
     recipe = find.load(name, context.home.recipes, assignments(sets or []))
+    if plot:
+        typer.echo(_rate_chart(recipe))
+        return
     typer.echo(to_toml(recipe.model_dump(mode="json")), nl=False)
+
+
+def _rate_chart(recipe: Recipe) -> str:
+    """The learning rate by epoch, at 50 points an epoch; plateau is drawn as if it never dropped."""
+    import shutil
+
+    from core.schedule import Span, rate
+    from tui.charts.draw import Axes, Curve, Mark, Unit, draw
+
+    points = 50
+    xs: list[float] = []
+    ys: list[float | None] = []
+    marks = []
+    first = 0
+    for plan in recipe.plan():
+        span = Span.of(plan.schedule, plan.epochs, points)
+        xs += [first + step / points for step in range(span.steps)]
+        ys += [rate(plan.schedule, span, step, plan.optim.lr) for step in range(span.steps)]
+        marks.append(Mark(first, label=plan.name))
+        if span.warmup:
+            marks.append(Mark(first + span.warmup / points, label="warm-up ends"))
+        first += plan.epochs
+    return draw(
+        [Curve("lr", xs, ys)],
+        width=min(100, shutil.get_terminal_size().columns),
+        height=18,
+        title=f"{recipe.name}: learning rate by epoch",
+        colour=sys.stdout.isatty(),
+        markers=marks,
+        axes=Axes(x=Unit.EPOCH),
+    )
 
 
 @recipes_app.command()
