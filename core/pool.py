@@ -1,0 +1,138 @@
+"""The loader's worker processes: how they start, what they ignore, and how their end is noticed."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import weakref
+from collections.abc import Iterator, Sequence
+from multiprocessing.context import BaseContext
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Sampler
+
+from core.reader import Failed, Reader
+from core.sampler import Key
+from recipes.errors import FailureKind, JobError
+
+PREFETCH = 2  # batches ready per worker
+
+
+class LoaderError(JobError):
+    """A loader process ended without being asked to; most often the machine ran out of memory."""
+
+    kind = FailureKind.KILLED
+
+
+class _Seats(Sampler[list[Key]]):
+    """A batch sampler whose batches are exchanged before every epoch, so that the workers can stay."""
+
+    def __init__(self) -> None:
+        self.batches: Sequence[list[Key]] = ()
+
+    def __iter__(self) -> Iterator[list[Key]]:
+        return iter(self.batches)
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+
+class Pool:
+    """`workers` processes that read batches ahead, in order; 0 reads in this process."""
+
+    def __init__(self, reader: Reader, workers: int, pin: bool) -> None:
+        self._reader = reader
+        self._pin = pin
+        self._seats = _Seats()
+        self._loader: DataLoader[Any] | None = None
+        if workers > 0:
+            self._loader = DataLoader(
+                reader,  # type: ignore[arg-type]
+                batch_sampler=self._seats,
+                num_workers=workers,
+                collate_fn=_as_it_is,
+                pin_memory=pin,
+                worker_init_fn=_begin,
+                multiprocessing_context=_context(),
+                generator=torch.Generator(),  # its own, or every epoch would draw from the global stream
+                prefetch_factor=PREFETCH,
+                persistent_workers=True,
+            )
+            self._end = weakref.finalize(self, _stop, self._loader)
+
+    def read(self, orders: Sequence[list[Key]]) -> Iterator[Tensor | Failed]:
+        """One tensor (N, size, size, 3) uint8 per batch of `orders`, in their order; raises LoaderError."""
+        if self._loader is None:
+            for keys in orders:
+                images = self._reader.__getitems__(keys)
+                yield images.pin_memory() if self._pin and isinstance(images, Tensor) else images
+            return
+        self._seats.batches = orders
+        try:
+            yield from self._loader
+        except RuntimeError as error:
+            if "DataLoader worker" not in str(error):
+                raise
+            raise LoaderError(
+                f"a loader process ended unexpectedly ({str(error).splitlines()[0]})",
+                "the machine may be out of memory: try --set data.workers=1, or a smaller batch or image size",
+            ) from error
+
+    def close(self) -> None:
+        """End the processes; those that do not leave by themselves are killed."""
+        if self._loader is not None:
+            self._end()
+            self._loader = None
+
+
+def _as_it_is(batch: Any) -> Any:
+    return batch
+
+
+def _context() -> BaseContext:
+    """forkserver where it is safe: torch and albumentations are imported once and shared, and no lock or CUDA
+    context of this process is copied. macOS's frameworks do not survive a fork."""
+    if sys.platform != "linux":
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["core.reader", "core.augment"])
+    return context
+
+
+def _begin(_: int) -> None:
+    """First thing in a worker: no threads of its own, deaf to the terminal's signals, gone with its parent."""
+    import cv2
+
+    cv2.setNumThreads(0)
+    torch.set_num_threads(1)
+    for name in ("SIGINT", "SIGHUP", "SIGTERM"):  # the training process decides when to leave, after a checkpoint
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
+    threading.Thread(target=_leave_with_parent, daemon=True).start()
+
+
+def _leave_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _stop(loader: DataLoader[Any]) -> None:
+    iterator = getattr(loader, "_iterator", None)
+    if iterator is None:
+        return
+    processes = list(getattr(iterator, "_workers", ()))
+    with contextlib.suppress(RuntimeError, OSError):
+        iterator._shutdown_workers()
+    for process in processes:
+        if process.is_alive():
+            process.kill()
+            process.join()
+    loader._iterator = None
