@@ -1,0 +1,35 @@
+"""The table of models says what timm says."""
+
+from pathlib import Path
+
+import pytest
+import timm
+import torch
+
+from core.catalogue import cached, entries
+
+
+def test_the_table_lists_exactly_the_models_of_the_installed_timm() -> None:
+    assert [entry.name for entry in entries()] == timm.list_models()
+
+
+@pytest.mark.parametrize("name", ["resnet18", "efficientnet_b3", "vit_tiny_patch16_224", "convnext_tiny"])
+def test_parameters_and_input_size_are_those_of_the_built_model(name: str) -> None:
+    with torch.device("meta"):
+        model = timm.create_model(name, pretrained=False)
+    (entry,) = [found for found in entries(name) if found.name == name]
+    assert entry.millions == round(sum(parameter.numel() for parameter in model.parameters()) / 1e6, 1)
+    assert entry.input_size == model.pretrained_cfg["input_size"][-1]
+    assert entry.pretrained
+
+
+def test_a_word_matches_anywhere_and_a_pattern_as_a_shell_would() -> None:
+    assert {"convnext_tiny", "test_convnext"} <= {entry.name for entry in entries("convnext")}
+    assert all(entry.name.startswith("convnext_") for entry in entries("convnext_*"))
+    assert all(entry.pretrained for entry in entries("efficientnet", pretrained=True))
+
+
+def test_weights_in_the_local_cache_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "models--timm--resnet18.a1_in1k").mkdir()
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    assert cached(["resnet18", "resnet50"]) == {"resnet18"}
