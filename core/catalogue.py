@@ -1,6 +1,6 @@
 """What is known of every timm model without building it: size, input, published weights, and what is on disk.
 
-`timm_models.tsv` is written by ``python -m core.catalogue`` with the timm of constraints.txt; reading it loads no torch.
+`timm_models.tsv` is written by ``python -m core.catalogue``; reading it loads no torch.
 """
 
 from __future__ import annotations
