@@ -14,6 +14,7 @@ from pathlib import Path
 from sqlalchemy import Connection, text
 from sqlmodel import Session, select
 
+from db import records
 from db.engine import Database
 from db.models import Job, State
 from jobs.ending import End, Ending
@@ -158,3 +159,14 @@ def _after_failure(session: Session, job: Job, ending: Ending) -> None:
     end(job, State.FAILED)
     job.failure_kind, job.failure_message, job.failure_hint = ending.kind or FailureKind.ERROR, message, ending.hint
     note(session, job.id, "failed", message, job.attempt)
+
+
+def held_columns(database: Database, attempt: Held, columns: str) -> tuple[object, ...] | None:
+    """The values of `columns` of the attempt's job; None when it is no longer the job's. Takes no write lock."""
+    connection = records.connect(database.path)
+    try:
+        query = f"SELECT {columns} FROM job WHERE id = ? AND token = ?"
+        row = connection.execute(query, (attempt.job_id, attempt.token)).fetchone()
+        return tuple(row) if row is not None else None
+    finally:
+        connection.close()

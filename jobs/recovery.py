@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sqlmodel import Session
+from sqlmodel import Session, select
 
-from db.models import Job, Worker
+from db.engine import Database
+from db.models import Job, State, Worker
 from db.records import WorkerRecord
-from jobs.liveness import child_alive, worker_alive
+from jobs.child import Child
+from jobs.claims import finish, held
+from jobs.ending import End, Ending, read_ending
+from jobs.ledger import get_job
+from jobs.liveness import boot_id, child_alive, worker_alive
 from recipes.home import Home
 
 
@@ -30,3 +35,43 @@ def as_record(worker: Worker) -> WorkerRecord:
     return WorkerRecord(
         **{name: getattr(worker, name) for name in WorkerRecord.__dataclass_fields__ if name not in ("alive",)}
     )
+
+
+def has_living_worker(database: Database, home: Home, job_id: int) -> bool:
+    """Whether the worker that holds the job still runs."""
+    with database.transaction() as session:
+        job = get_job(session, job_id)
+        worker = session.get(Worker, job.worker_id) if job.worker_id is not None else None
+        return worker is not None and worker.stopped_at is None and worker_alive(home, as_record(worker))
+
+
+def orphan(database: Database, job: Job) -> Child:
+    """The child of a running job whose worker is gone: perhaps alive, perhaps long dead."""
+    with database.transaction() as session:
+        worker = session.get(Worker, job.worker_id) if job.worker_id is not None else None
+        this_boot = worker is not None and worker.boot_id == boot_id()
+    return Child(held(job), job.pid if this_boot else None, job.pid_started if this_boot else None, None)
+
+
+def ending_of_orphan(job: Job, child: Child) -> Ending:
+    """How a dead orphan ended: what it wrote, or what can be told from when it was last seen."""
+    if (written := read_ending(child.attempt.run_dir, child.attempt.token)) is not None:
+        return written
+    if job.pid is None:
+        return Ending(End.STOPPED, message="its worker died before it began")
+    if child.pid is None:
+        return Ending(End.STOPPED, message="the machine was restarted")
+    return child.ending()
+
+
+def recover_abandoned(database: Database, home: Home) -> list[int]:
+    """Record the end of every running job that neither a worker nor a child stands behind, on any device."""
+    with database.transaction() as session:
+        running = session.exec(select(Job).where(Job.state == State.RUNNING)).all()
+        abandoned = [job for job in running if is_abandoned(session, home, job)]
+        session.expunge_all()
+    for job in abandoned:
+        child = orphan(database, job)
+        child.sweep()
+        finish(database, child.attempt, ending_of_orphan(job, child))
+    return [job.id for job in abandoned if job.id is not None]

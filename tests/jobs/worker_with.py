@@ -1,0 +1,35 @@
+"""A worker process with a stand-in child: ``worker_with.py HOME CHILD.py [--device D] [--drain] [--grace S]``."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from pathlib import Path
+
+from jobs.ladder import Graces
+from jobs.worker import work
+from recipes.errors import ClfError
+from recipes.home import Home
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("home", type=Path)
+    parser.add_argument("child")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--drain", action="store_true")
+    parser.add_argument("--grace", type=float, default=10.0)
+    options = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    try:
+        code = work(
+            Home(options.home),
+            device=options.device,
+            drain=options.drain,
+            poll=0.05,
+            child=[sys.executable, "-P", str(Path(__file__).parent / options.child)],
+            graces=Graces(options.grace, options.grace),
+        )
+    except ClfError as error:
+        sys.exit(error.message)
+    sys.exit(code)
