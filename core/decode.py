@@ -23,7 +23,15 @@ Pixels = npt.NDArray[np.uint8]
 MAX_PIXELS = 178_956_970  # where Pillow, too, speaks of a decompression bomb: 0.5 GB as RGB
 WHITE = (255, 255, 255)
 Image.MAX_IMAGE_PIXELS = None  # the limit is checked here, as an error and not as a warning
-_REDUCED = {1: 0, 2: cv2.IMREAD_REDUCED_COLOR_2, 4: cv2.IMREAD_REDUCED_COLOR_4, 8: cv2.IMREAD_REDUCED_COLOR_8}
+_REDUCED = {
+    factor: flag & ~cv2.IMREAD_COLOR_BGR | cv2.IMREAD_COLOR_RGB  # the two colour flags exclude one another
+    for factor, flag in (
+        (1, cv2.IMREAD_COLOR_RGB),
+        (2, cv2.IMREAD_REDUCED_COLOR_2),
+        (4, cv2.IMREAD_REDUCED_COLOR_4),
+        (8, cv2.IMREAD_REDUCED_COLOR_8),
+    )
+}
 
 
 class ImageError(DataError):
@@ -67,7 +75,8 @@ def _naming(path: Path) -> Iterator[None]:
     except OSError as error:
         raise ImageError(f"cannot read image {path}: {error.strerror or error}", _HINT) from error
     except (ValueError, SyntaxError, EOFError, IndexError, TypeError, KeyError, MemoryError, cv2.error) as error:
-        raise ImageError(f"cannot read image {path}: {error or type(error).__name__}", _HINT) from error
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise ImageError(f"cannot read image {path}: {reason}", _HINT) from error
 
 
 def _decode(data: bytes, size: int | None) -> Pixels:
@@ -105,7 +114,7 @@ def _decode_jpeg(data: bytes, factor: int) -> Pixels | None:
     """None where OpenCV finds fault: Pillow then says what it is, or reads it after all."""
     if not data.rstrip(b"\0").endswith(b"\xff\xd9"):  # older OpenCV paints the missing part of a cut file grey
         return None
-    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB | _REDUCED[factor])
+    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), _REDUCED[factor])
     return None if pixels is None else np.asarray(pixels, dtype=np.uint8)
 
 

@@ -122,7 +122,7 @@ def _images(root: Path, folder: str) -> list[ImageFile]:
     others: Counter[str] = Counter()
     start = len(folder) + 1
     pending = [folder]
-    seen: set[str] = set()
+    seen: set[Path] = set()
     while pending:
         inner = pending.pop()
         for entry in _entries(root, inner):
@@ -147,13 +147,12 @@ def _entries(root: Path, folder: str) -> list[os.DirEntry[str]]:
         raise DataError(f"cannot read {root / folder}: {error.strerror}", "check its permissions") from error
 
 
-def _first_visit(entry: os.DirEntry[str], seen: set[str]) -> bool:
-    """False for a linked folder that was read before: links may form a circle."""
+def _first_visit(entry: os.DirEntry[str], seen: set[Path]) -> bool:
+    """False for a linked folder that was read before, or that leads back above itself."""
     if not entry.is_symlink():
         return entry.name not in IGNORED_FOLDERS
-    real = os.path.realpath(entry.path)
-    circle = os.path.realpath(entry.path + "/..").startswith(real)
-    if circle or real in seen:
+    real = Path(entry.path).resolve()
+    if real in seen or Path(entry.path).parent.resolve().is_relative_to(real):
         return False
     seen.add(real)
     return True

@@ -28,8 +28,8 @@ def _draw(*parts: object) -> bytes:
 def apportion(count: int, shares: Sequence[float]) -> list[int]:
     """`count` images in proportion to `shares`, each less than one image away from its exact share.
 
-    Largest remainder (Hamilton); the first two shares, training and validation, get at least one each when they are
-    above 0 and there are that many images.
+    Largest remainder (Hamilton). Training and validation, the first two, get one image each even where their share
+    is worth less.
     """
     whole = sum(shares)
     exact = [count * share / whole for share in shares]
