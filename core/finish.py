@@ -1,0 +1,91 @@
+"""The end of a run: the best weights become the final model and meet the test split, once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator
+from typing import Any
+
+import torch
+
+from core.artifacts import write_history, write_model_info
+from core.checkpoint import DamagedCheckpointError, load, save
+from core.content import weights_content
+from core.evaluate import Scorer
+from core.events import CheckpointSaved, Event, Outcome, RunFinished, Warned
+from core.loader import Loader
+from core.losses import plain
+from core.models import set_image_size
+from core.prepare import loader_workers
+from core.report import write_report
+from core.run import Run, batch_size
+from core.saving import BEST_FILES, draw
+from core.validate import Seen, score
+
+FILES = (
+    "recipe.toml", "history.json", "training_curves.png", "best_accuracy.pt", "best_f1.pt", "last_checkpoint.pt",
+    "final_model.pt", "model_info.json",
+)  # fmt: skip
+
+
+def finish(run: Run, stop: Callable[[], bool]) -> Iterator[Event]:
+    """Evaluate the best weights by ``run.select`` on the test split and write the final files; ends with RunFinished.
+
+    Asked to leave in the middle, it ends as stopped and is repeated when the run is taken up again.
+    """
+    best = yield from _load_best(run)
+    metrics: dict[str, float] = {}
+    if run.manifest.counts()["test"]:
+        tested = yield from _test(run, stop)
+        if tested is None:
+            yield RunFinished(Outcome.STOPPED, run.epochs_done, run.position.step)
+            return
+        metrics = tested
+    else:
+        yield Warned("data", "there is no test split, so the final model is not tested")
+    path = run.folder / "final_model.pt"
+    save(_final(run, best, metrics), path)
+    yield CheckpointSaved(path, "final", run.epochs_done, run.position.step)
+    write_history(run)
+    yield from draw(run)
+    write_model_info(run, metrics)
+    evaluation = sorted((run.folder / "evaluation").glob("*"))
+    files = (*(run.folder / name for name in FILES if (run.folder / name).exists()), *evaluation)
+    yield RunFinished(run.outcome, run.epochs_done, run.position.step, metrics, files)
+
+
+def _load_best(run: Run) -> Generator[Event, None, dict[str, Any] | None]:
+    """Put the best weights into the network; the last ones where that file is gone, which is said."""
+    path = run.folder / BEST_FILES[run.recipe.run.select.value]
+    try:
+        best = load(path)
+    except (DamagedCheckpointError, OSError) as error:
+        yield Warned("damaged_checkpoint", f"{error}; the weights of the last epoch are used")
+        return None
+    set_image_size(run.network, int(best["input"]["image_size"]))
+    run.network.body.load_state_dict(best["weights"])
+    return best
+
+
+def _final(run: Run, best: dict[str, Any] | None, metrics: dict[str, float]) -> dict[str, Any]:
+    content = best if best is not None else weights_content(run, "final", {}, averaged=False)
+    return {**content, "kind": "final", "metrics": {**content["metrics"], **metrics}}
+
+
+def _test(run: Run, stop: Callable[[], bool]) -> Generator[Event, None, dict[str, float] | None]:
+    plan = run.plans[-1]
+    loader = Loader(
+        run.manifest, "test", plan, seed=run.recipe.run.seed, train=False, batch_size=batch_size(plan),
+        workers=loader_workers(run.recipe, run.manifest, run.device), pin=run.device.type == "cuda",
+    )  # fmt: skip
+    seen: Seen = []
+    scorer = Scorer(run.network, run.numbers, run.device, batch_size(plan))
+    try:
+        values = yield from score(run, scorer, loader, plain(plan.loss, run.classes), "test", stop, seen)
+    finally:
+        loader.close()
+    if values is None:
+        return None
+    probabilities = torch.cat([part for part, _ in seen]).numpy()
+    indices = torch.cat([part for _, part in seen]).tolist()
+    write_report(run.folder / "evaluation", run.manifest, indices, probabilities, values)
+    return {f"test/{name}": value for name, value in values.items()}

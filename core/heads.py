@@ -1,0 +1,77 @@
+"""The classifier on top of a backbone, and putting another one in its place."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from recipes.errors import ConfigurationError
+
+
+class MlpHead(nn.Sequential):
+    """Features ``(N, F)`` to class scores ``(N, classes)`` through two hidden layers of 512 and 128.
+
+    Dropout p, Linear(F, 512), ReLU, BatchNorm, dropout p/2, Linear(512, 128), ReLU, BatchNorm, dropout p/2,
+    Linear(128, classes).
+    """
+
+    def __init__(self, features: int, classes: int, dropout: float) -> None:
+        super().__init__(
+            nn.Dropout(dropout),
+            nn.Linear(features, 512),
+            nn.ReLU(inplace=True),
+            nn.BatchNorm1d(512),
+            nn.Dropout(dropout / 2),
+            nn.Linear(512, 128),
+            nn.ReLU(inplace=True),
+            nn.BatchNorm1d(128),
+            nn.Dropout(dropout / 2),
+            nn.Linear(128, classes),
+        )
+
+
+def classifier_name(model: nn.Module) -> str:
+    """The dotted name of a timm model's classifier, e.g. ``fc``, ``classifier``, ``head.fc``.
+
+    Raises ConfigurationError for a model whose classifier is not one module (distilled transformers have two).
+    """
+    classifier = model.get_classifier()  # type: ignore[operator]
+    for name, module in model.named_modules():
+        if module is classifier and name:
+            return str(name)
+    raise ConfigurationError(
+        f"the classifier of {type(model).__name__} is not a single layer", "choose another model, see 'clf models'"
+    )
+
+
+def put_mlp_head(model: nn.Module, classes: int, dropout: float) -> None:
+    """Replace the linear classifier of a timm `model` by an MlpHead, in place."""
+    name = classifier_name(model)
+    linear = model.get_submodule(name)
+    if not isinstance(linear, nn.Linear):
+        raise ConfigurationError(
+            f'head = "mlp" needs a linear classifier, and that of {type(model).__name__} is a {type(linear).__name__}',
+            "use --set model.head=linear",
+        )
+    device, dtype = linear.weight.device, torch.get_default_dtype()
+    model.set_submodule(name, MlpHead(linear.in_features, classes, dropout).to(device, dtype))
+
+
+def classifier_parameters(model: nn.Module) -> set[str]:
+    """Names of the parameters that stay trainable when the backbone is frozen."""
+    prefix = classifier_name(model)
+    return {name for name, _ in model.named_parameters() if name == prefix or name.startswith(f"{prefix}.")}
+
+
+def freeze_backbone(model: nn.Module, frozen: bool) -> None:
+    """Stop or start gradients for everything but the classifier."""
+    trainable = classifier_parameters(model)
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(not frozen or name in trainable)
+
+
+def set_training(model: nn.Module, frozen: bool) -> None:
+    """Training mode; with a frozen backbone only for the classifier, so that no BatchNorm statistic moves."""
+    model.train(not frozen)
+    if frozen:
+        model.get_submodule(classifier_name(model)).train()

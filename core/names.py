@@ -1,0 +1,60 @@
+"""Model names without torch: short names, their input sizes, and the closest name for one that does not exist.
+
+`timm_models.txt` lists the architectures of the timm version that was tested (a test keeps it equal to
+``timm.list_models()``), so that a job with a misspelt model is refused before it is queued.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from recipes.errors import ConfigurationError, closest
+
+
+@dataclass(frozen=True)
+class ShortName:
+    """A vetted model: timm's name with published weights, and the sides in pixels it is usually trained at."""
+
+    timm: str
+    sizes: tuple[int, ...]
+
+
+SHORT_NAMES: dict[str, ShortName] = {
+    "efficientnet_b0": ShortName("efficientnet_b0", (224,)),
+    "efficientnet_b3": ShortName("efficientnet_b3", (300,)),
+    "efficientnet_b4": ShortName("efficientnet_b4", (380,)),
+    "efficientnetv2_l": ShortName("tf_efficientnetv2_l", (480, 600)),  # timm's own efficientnetv2_l has no weights
+    "resnet18": ShortName("resnet18", (224,)),
+    "resnet50": ShortName("resnet50", (224,)),
+    "mobilenetv2": ShortName("mobilenetv2_100", (224,)),
+    "convnext_tiny": ShortName("convnext_tiny", (224,)),
+    "convnext_base": ShortName("convnext_base", (224,)),
+    "convnext_large": ShortName("convnext_large", (224,)),
+    "swin_base": ShortName("swin_base_patch4_window7_224", (224,)),
+}
+
+
+@cache
+def architectures() -> frozenset[str]:
+    """Every architecture timm knows, without importing timm."""
+    return frozenset((Path(__file__).parent / "timm_models.txt").read_text(encoding="ascii").split())
+
+
+def check_model_name(name: str) -> str:
+    """timm's name for `name` (a short name, ``resnet50`` or ``resnet50.a1_in1k``).
+
+    Raises ConfigurationError with the closest name when timm has no such architecture.
+    """
+    short = name.strip().replace("-", "_")
+    if short in SHORT_NAMES:
+        return SHORT_NAMES[short].timm
+    architecture = name.strip().partition(".")[0]
+    if architecture in architectures():
+        return name.strip()
+    known = [*SHORT_NAMES, *sorted(architectures())]
+    raise ConfigurationError(
+        f"no model named '{name}'",
+        closest(short, known) or "see 'clf models' for the list",
+    )

@@ -1,0 +1,170 @@
+"""Constructing a run: data, network, number formats, and the state of an earlier attempt where there is one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from core.artifacts import write_recipe
+from core.checkpoint import LAST, PREVIOUS, load_last
+from core.content import FORMAT, versions
+from core.data import check_images, ensure_data
+from core.device import choose, describe, make_repeatable
+from core.ema import build_average
+from core.events import Event, Outcome, RunStarted, Warned
+from core.loader import auto_workers
+from core.manifest import Manifest, build_manifest
+from core.models import Network, build, parameter_count
+from core.names import check_model_name
+from core.precision import Numbers, choose_numbers
+from core.run import Best, Position, Run, batch_size, step_seed
+from core.weights import copy_fitting, read_weights
+from recipes.errors import ConfigurationError
+from recipes.recipe import Recipe, StagePlan
+
+SHOWN_MISFITS = 50  # tensors named one by one when another run's weights do not fit
+
+
+def prepare(recipe: Recipe, folder: Path, *, datasets: Path, init_from: Path | None) -> Generator[Event, None, Run]:
+    """Everything before the first step; a run whose folder holds a checkpoint is taken up where it was.
+
+    Raises DataError or ConfigurationError before anything is trained.
+    """
+    device = choose(recipe.run.device)
+    check_model_name(recipe.model.name)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_recipe(recipe, folder)
+    yield from ensure_data(recipe.data, datasets)
+    manifest = build_manifest(recipe.data, recipe.run.seed, datasets)
+    yield from check_images(manifest, os.cpu_count() or 1, datasets / ".checked")
+    make_repeatable(device, recipe.run.deterministic)
+    saved = yield from _earlier_attempt(manifest, folder)
+    plans = recipe.plan()
+    position = Position(**saved["position"]) if saved else Position()
+    plan = plans[min(position.stage, len(plans) - 1)]
+    torch.manual_seed(step_seed(recipe.run.seed, 0, "weights"))
+    network = build(recipe.model, len(manifest.classes), plan.data.image_size, fetch=saved is None)
+    if saved is None:
+        yield from _start_from(network, init_from or _named_file(recipe))
+    else:
+        _restore(network, saved["weights"])
+    network.to(device)
+    numbers = _numbers(recipe, plans, network, device, saved, datasets.parent / "measured.json")
+    network.to(memory_format=torch.channels_last if numbers.channels_last else torch.contiguous_format)
+    run = Run(recipe, plans, folder, manifest, device, network, build_average(network, recipe.run.ema_decay), numbers)
+    if saved:
+        take_up(run, saved)
+    return run
+
+
+def take_up(run: Run, saved: dict[str, Any]) -> None:
+    """Put `run` where a checkpoint left it: weights, averages, position, records."""
+    _restore(run.network, saved["weights"])
+    if run.average is not None and saved["average"] is not None:
+        _restore(run.average.module, saved["average"])
+    run.position = Position(**saved["position"])
+    run.best = Best(**saved["best"])
+    run.history = [dict(record) for record in saved["history"]]
+    run.running = list(saved["running"])
+    run.stage_state = saved["stage_state"]
+    run.micro_batch = saved["micro_batch"]
+    run.outcome = Outcome(saved["outcome"])
+    run.elapsed = float(saved["seconds"])
+
+
+def _restore(network: Network, weights: dict[str, torch.Tensor]) -> None:
+    try:
+        network.body.load_state_dict(weights)
+    except RuntimeError as error:
+        raise ConfigurationError(
+            f"the checkpoint in the run directory is of another model: {str(error).splitlines()[-1].strip()}",
+            "a run goes on with the model it began with; queue it anew to change the model",
+        ) from error
+
+
+def _earlier_attempt(manifest: Manifest, folder: Path) -> Generator[Event, None, dict[str, Any] | None]:
+    saved, trouble = load_last(folder)
+    if trouble:
+        yield Warned("damaged_checkpoint", trouble)
+    if saved is None:
+        return None
+    if saved["format"] != FORMAT:
+        raise ConfigurationError(f"{folder / LAST} was written by another version of clf", "queue the job anew")
+    if saved["classes"] != list(manifest.classes):
+        raise ConfigurationError(
+            "the classes of the data have changed since this run began",
+            f"restore the data, or remove {LAST} and {PREVIOUS} from {folder} to begin anew",
+        )
+    if saved["data_digest"] != manifest.digest:
+        yield Warned("data", "the images have changed since this run began; it goes on with those that are there now")
+    return saved
+
+
+def _named_file(recipe: Recipe) -> Path | None:
+    name = recipe.model.init_from
+    if name is None:
+        return None
+    path = Path(name).expanduser()
+    if path.is_file():
+        return path
+    raise ConfigurationError(f"model.init_from: no file {path}", "give a job id or the path of a checkpoint")
+
+
+def _start_from(network: Network, path: Path | None) -> Generator[Event, None, None]:
+    """Copy what fits from another run's weights, and say what did not."""
+    if path is None:
+        return
+    fit = copy_fitting(network.body, read_weights(path))
+    if fit.matched == 0:
+        raise ConfigurationError(f"nothing in {path} fits the model", "start from a run of the same architecture")
+    for line in fit.misfits[:SHOWN_MISFITS]:
+        yield Warned("weights", f"{path.name}: {line}")
+    if len(fit.misfits) > SHOWN_MISFITS:
+        yield Warned("weights", f"{path.name}: {len(fit.misfits) - SHOWN_MISFITS} more tensors did not fit")
+
+
+def _numbers(
+    recipe: Recipe,
+    plans: tuple[StagePlan, ...],
+    network: Network,
+    device: torch.device,
+    saved: dict[str, Any] | None,
+    memory_file: Path,
+) -> Numbers:
+    """A resumed run computes as it began: another number format would not give the same weights."""
+    if saved:
+        return Numbers(**saved["numbers"])
+    last = plans[-1]
+    micro = -(-batch_size(last) // last.run.accumulation)
+    return choose_numbers(recipe.run, network, last.data.image_size, micro, device, memory_file)
+
+
+def loader_workers(recipe: Recipe, manifest: Manifest, device: torch.device) -> int:
+    """Loader processes for ``data.workers``."""
+    if recipe.data.workers != "auto":
+        return recipe.data.workers
+    return auto_workers(len(manifest.paths), recipe.data.image_size, device.type)
+
+
+def run_started(run: Run) -> RunStarted:
+    """The event that says what is about to be trained, on what, and where it is taken up."""
+    return RunStarted(
+        model=check_model_name(run.recipe.model.name),
+        parameters=parameter_count(run.network),
+        device=str(run.device),
+        device_name=describe(run.device),
+        precision=run.numbers.precision,
+        channels_last=run.numbers.channels_last,
+        classes=run.manifest.classes,
+        images=run.manifest.counts(),
+        stages=tuple((plan.name, plan.epochs) for plan in run.plans),
+        epochs=run.recipe.total_epochs,
+        steps=run.total_steps,
+        resumed_epoch=run.epochs_done,
+        resumed_step=run.position.step,
+        versions=versions(),
+    )

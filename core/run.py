@@ -1,0 +1,148 @@
+"""A prepared run: everything that lives as long as the run itself, and its position in the recipe."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from timm.utils import ModelEmaV3
+
+from core.events import Outcome
+from core.manifest import Manifest
+from core.memory import MemoryMeter
+from core.models import Network
+from core.precision import Numbers
+from recipes.recipe import Recipe, StagePlan
+
+
+@dataclass
+class Position:
+    """Where a run is: the epoch and stage being worked on and the steps done in it. Epochs count from 1, run-wide."""
+
+    stage: int = 0
+    epoch: int = 1
+    epoch_step: int = 0
+    step: int = 0  # optimiser steps done in the whole run
+    stage_step: int = 0  # of those, in this stage
+
+
+@dataclass
+class Best:
+    """The best validation values so far, and the epoch they were reached in."""
+
+    accuracy: float = -1.0
+    f1: float = -1.0
+    loss: float = float("inf")
+    epoch: int = 0
+
+
+@dataclass
+class Run:
+    """One training run in memory. Built by `core.prepare.prepare`, moved on by `core.train.train`."""
+
+    recipe: Recipe
+    plans: tuple[StagePlan, ...]
+    folder: Path
+    manifest: Manifest
+    device: torch.device
+    network: Network
+    average: ModelEmaV3 | None
+    numbers: Numbers
+    micro_batch: int | None = None  # set when the device had no room for the recipe's
+    position: Position = field(default_factory=Position)
+    best: Best = field(default_factory=Best)
+    history: list[dict[str, Any]] = field(default_factory=list)
+    running: list[float] = field(default_factory=lambda: [0.0, 0.0, 0.0])
+    stage_state: dict[str, Any] | None = None  # optimiser and schedule of a stage that is taken up again
+    elapsed: float = 0.0  # seconds of training before this attempt
+    started: float = field(default_factory=time.monotonic)
+    saved_at: float = field(default_factory=time.monotonic)
+    drawn_at: float = -math.inf  # when training_curves.png was last refreshed
+    outcome: Outcome = Outcome.COMPLETED  # what it will be called when all is done
+    returns: int = 0  # to the last good checkpoint, for a loss that was not finite
+    careful_until: int = 0  # after such a return: every step up to this one is checked at once
+
+    def __post_init__(self) -> None:
+        self.memory = MemoryMeter(self.device)
+
+    @property
+    def careful(self) -> bool:
+        return self.position.step < self.careful_until
+
+    @property
+    def epochs_done(self) -> int:
+        return int(self.history[-1]["epoch"]) if self.history else 0
+
+    @property
+    def unfinished(self) -> bool:
+        return self.position.stage < len(self.plans)
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of training in all attempts together."""
+        return self.elapsed + time.monotonic() - self.started
+
+    @property
+    def classes(self) -> int:
+        return len(self.manifest.classes)
+
+    def first_epoch(self, stage: int) -> int:
+        """The run-wide number of a stage's first epoch."""
+        return 1 + sum(plan.epochs for plan in self.plans[:stage])
+
+    def steps_per_epoch(self, plan: StagePlan) -> int:
+        """Optimiser steps of one epoch of a stage; a last batch of a single image is left out."""
+        return steps_of(self.manifest.counts()["train"], batch_size(plan))
+
+    @property
+    def total_steps(self) -> int:
+        return sum(plan.epochs * self.steps_per_epoch(plan) for plan in self.plans)
+
+    def next_epoch(self) -> None:
+        """The epoch is done: on to the next one, in the next stage where this one's epochs are over."""
+        position = self.position
+        position.epoch, position.epoch_step, self.running = position.epoch + 1, 0, [0.0, 0.0, 0.0]
+        if position.epoch == self.first_epoch(position.stage + 1):
+            position.stage, position.stage_step = position.stage + 1, 0
+
+    def leave_stage(self) -> None:
+        """The stage no longer gets better: the next one begins at its own first epoch, or the run ends."""
+        position = self.position
+        position.stage, position.stage_step, position.epoch_step = position.stage + 1, 0, 0
+        position.epoch, self.running = self.first_epoch(position.stage), [0.0, 0.0, 0.0]
+        if not self.unfinished:
+            self.outcome = Outcome.EARLY_STOPPED
+
+    def end(self, outcome: Outcome) -> None:
+        """No more epochs; what is left is the test of the best weights."""
+        self.position.stage, self.outcome = len(self.plans), outcome
+
+
+def batch_size(plan: StagePlan) -> int:
+    """Images per optimiser step of a stage, once `auto` has been resolved."""
+    assert isinstance(plan.run.batch_size, int)
+    return plan.run.batch_size
+
+
+def steps_of(images: int, batch: int) -> int:
+    """Batches of an epoch over `images` training images."""
+    whole, rest = divmod(images, batch)
+    return whole + (rest >= 2)
+
+
+def step_seed(seed: int, step: int, purpose: str = "step") -> int:
+    """A seed for what is drawn on the device within one step (dropout, drop path): a function of (seed, step) alone,
+    so that a resumed run draws what an uninterrupted one would have drawn."""
+    return int.from_bytes(hashlib.blake2b(f"{purpose}/{seed}/{step}".encode(), digest_size=8).digest(), "big")
+
+
+def cache_rhythm(setting: int | str, device: torch.device, *, on_mps: int) -> int:
+    """Batches between emptying the device's cache; 0 is never. `auto` is `on_mps` there and never elsewhere."""
+    if isinstance(setting, int):
+        return setting
+    return on_mps if device.type == "mps" else 0

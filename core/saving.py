@@ -1,0 +1,105 @@
+"""The end of an epoch: its record, what became best, and the checkpoints of the run."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Generator, Iterator
+
+import torch
+
+from core.artifacts import write_history
+from core.checkpoint import save, save_last
+from core.content import run_content, weights_content
+from core.curves import draw_curves
+from core.events import CheckpointSaved, EpochEnded, Event, Warned
+from core.meter import Meter
+from core.run import Run
+from core.stage import Stage
+from recipes.sections import Metric
+
+DRAW_EVERY = 5.0  # seconds at least between two drawings of the curves: one takes half a second
+BEST_FILES = {"accuracy": "best_accuracy.pt", "f1": "best_f1.pt", "loss": "best_loss.pt"}
+
+
+class Diverged(Exception):  # noqa: N818 - not yet an error: the run goes back and tries again
+    """A loss, gradient or weight was not finite; `files` are those of the batch, where it is known."""
+
+    def __init__(self, files: tuple[str, ...] = ()) -> None:
+        super().__init__("non-finite loss or gradient")
+        self.files = files
+
+
+def all_finite(run: Run) -> bool:
+    """Whether every weight and statistic is a number; the last guard before a checkpoint. Waits for the device."""
+    values = [value for value in run.network.state_dict().values() if value.is_floating_point()]
+    return bool(torch.stack([torch.isfinite(value).all() for value in values]).all())
+
+
+def save_run(run: Run, stage: Stage | None) -> Iterator[Event]:
+    """Write last_checkpoint.pt at the run's position; `stage` is the one being worked on, None between two.
+
+    Raises Diverged when a weight is not finite, and DiskFullError with the file before intact.
+    """
+    if not all_finite(run):
+        raise Diverged
+    if run.position.step >= run.careful_until:
+        run.returns = 0
+    path = save_last(run_content(run, stage.state() if stage is not None else None), run.folder)
+    run.saved_at = time.monotonic()
+    epoch = run.position.epoch if run.position.epoch_step else run.epochs_done
+    yield CheckpointSaved(path, "last", epoch, run.position.step)
+
+
+def record_epoch(run: Run, stage: Stage, metrics: dict[str, float], meter: Meter) -> Iterator[Event]:
+    """Put the epoch on record, refresh history.json and the curves, and save the weights that became best."""
+    if not all_finite(run):
+        raise Diverged
+    images, loss, right = run.running
+    full = {"train/loss": loss / max(images, 1.0), "train/accuracy": right / max(images, 1.0), **metrics}
+    full["run/gap"] = full["train/accuracy"] - full["val/accuracy"]
+    full["run/lr"] = stage.learner.optimizer.param_groups[-1]["lr"]
+    full["run/images_per_second"], full["run/seconds"] = meter.mean_rate, meter.seconds
+    position = run.position
+    run.history.append({"epoch": position.epoch, "stage": stage.plan.name, "step": position.step, **full})
+    reached = yield from _save_best(run, full)
+    write_history(run)
+    yield EpochEnded(stage.plan.name, position.epoch, position.step, full, reached)
+    if time.monotonic() - run.drawn_at > DRAW_EVERY:
+        yield from draw(run)
+
+
+def _save_best(run: Run, metrics: dict[str, float]) -> Generator[Event, None, tuple[str, ...]]:
+    """Compare with the best so far. Averaged weights stand beside the trained ones; the better of the two is kept."""
+    reached = []
+    for name in ("accuracy", "f1", "loss"):
+        sign = -1.0 if name == "loss" else 1.0
+        values = {split: metrics[f"{split}/{name}"] for split in ("val", "ema") if f"{split}/{name}" in metrics}
+        split = max(values, key=lambda key: _orderly(sign * values[key]))
+        if not sign * values[split] > sign * getattr(run.best, name):
+            continue
+        setattr(run.best, name, values[split])
+        if name == run.recipe.run.select.value:
+            run.best.epoch = run.position.epoch
+        if name == "loss" and run.recipe.run.select is not Metric.LOSS:
+            continue
+        path = run.folder / BEST_FILES[name]
+        save(weights_content(run, f"best_{name}", metrics, averaged=split == "ema"), path)
+        yield CheckpointSaved(path, f"best_{name}", run.position.epoch, run.position.step)
+        if name != "loss":
+            reached.append(name)
+    return tuple(reached)
+
+
+def _orderly(value: float) -> float:
+    return value if not math.isnan(value) else -math.inf
+
+
+def draw(run: Run) -> Iterator[Event]:
+    """Refresh training_curves.png; a picture that cannot be drawn never harms the run."""
+    run.drawn_at = time.monotonic()
+    stages = tuple((plan.name, run.first_epoch(index)) for index, plan in enumerate(run.plans))
+    try:
+        draw_curves(run.history, run.folder / "training_curves.png", run.recipe.name, stages)
+    except Exception as error:
+        yield Warned("plot", f"training_curves.png could not be drawn: {error}")

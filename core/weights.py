@@ -1,0 +1,167 @@
+"""Weights from outside: local files, timm's published ones, another run's checkpoint; and how well they fit."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from core.heads import classifier_name
+from recipes.errors import ConfigurationError
+
+BOTH_WAYS_OUT = "give a local file with --weights FILE, or train from scratch with --set model.pretrained=false"
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How a file's tensors fit a model: names that matched, and a line for each that did not."""
+
+    matched: int
+    expected: int
+    misfits: tuple[str, ...]
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """The tensors of a .safetensors file or of a .pt/.pth file that loads with ``weights_only=True``.
+
+    A state dict may lie under ``state_dict``, ``model`` or ``weights`` (clf's own checkpoints). Raises
+    ConfigurationError when the file is missing or holds no weights.
+    """
+    if not path.is_file():
+        raise ConfigurationError(f"no weights file {path}", "check model.weights (--weights FILE)")
+    try:
+        if path.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            return load_file(path)
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, OSError) as error:
+        raise _not_weights(path, error) from error
+    except Exception as error:  # safetensors' own error derives from Exception alone
+        raise _not_weights(path, error) from error
+    return _state_dict(content, path)
+
+
+def _not_weights(path: Path, error: Exception) -> ConfigurationError:
+    first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return ConfigurationError(
+        f"{path} is not a weights file: {first_line[:160]}",
+        "clf reads .safetensors, and .pt files that hold only tensors and plain data",
+    )
+
+
+def _state_dict(content: Any, path: Path) -> dict[str, Tensor]:
+    for key in ("weights", "state_dict", "model"):
+        if isinstance(content, dict) and isinstance(content.get(key), dict):
+            content = content[key]
+    if isinstance(content, dict):
+        tensors = {
+            str(name).removeprefix("module."): value for name, value in content.items() if isinstance(value, Tensor)
+        }
+        if tensors:
+            return tensors
+    raise ConfigurationError(f"{path} holds no weights", "it needs a state dict: names of parameters to tensors")
+
+
+def load_backbone(model: nn.Module, tensors: dict[str, Tensor], path: Path) -> Fit:
+    """Copy `tensors` into `model`; the classifier may differ, anything else must fit.
+
+    Raises ConfigurationError saying how many tensors matched and the first reason.
+    """
+    prefix = classifier_name(model)
+    fit = copy_fitting(model, tensors)
+    wrong = [line for line in fit.misfits if not line.startswith((f"{prefix}.", f"{prefix}:"))]
+    if wrong:
+        raise ConfigurationError(
+            f"{path} does not fit {model_title(model)}: {fit.matched} of {fit.expected} tensors matched; {wrong[0]}",
+            "give the weights of this architecture in timm's names, or choose the model they belong to",
+        )
+    return fit
+
+
+def copy_fitting(model: nn.Module, tensors: dict[str, Tensor]) -> Fit:
+    """Copy every tensor whose name and shape fit into `model`; list those that do not."""
+    own = model.state_dict()
+    misfits = []
+    fitting = {}
+    for name, value in own.items():
+        given = tensors.get(name)
+        if given is None:
+            if not name.endswith("num_batches_tracked"):
+                misfits.append(f"{name}: not in the file")
+        elif given.shape != value.shape:
+            misfits.append(f"{name}: shape {tuple(given.shape)} in the file, {tuple(value.shape)} in the model")
+        else:
+            fitting[name] = given
+    misfits.extend(f"{name}: not in the model" for name in tensors if name not in own)
+    model.load_state_dict(fitting, strict=False)
+    return Fit(len(fitting), len(own), tuple(misfits))
+
+
+def model_title(model: nn.Module) -> str:
+    """The architecture's name as timm knows it."""
+    config = getattr(model, "pretrained_cfg", None) or {}
+    return str(config.get("architecture") or type(model).__name__)
+
+
+def published_weights(name: str) -> dict[str, Any]:
+    """Arguments for ``timm.create_model`` that fetch the published weights of `name`, from the cache when there.
+
+    Raises ConfigurationError at once when there are none, or when they are not cached and the hub cannot be reached.
+    """
+    import timm
+
+    config = timm.get_pretrained_cfg(name, allow_unregistered=False)
+    if config is None or not (config.hf_hub_id or config.url or config.file):
+        raise ConfigurationError(f"there are no published weights for '{name}'", BOTH_WAYS_OUT)
+    if cached := _cached(config, name):
+        return {"pretrained": True, "pretrained_cfg_overlay": {"file": str(cached)}}
+    host = "huggingface.co" if config.hf_hub_id else str(config.url).split("/")[2]
+    if not _reachable(host):
+        raise ConfigurationError(f"no weights for '{name}': {host} cannot be reached", BOTH_WAYS_OUT)
+    return {"pretrained": True}
+
+
+def cached_weights(name: str) -> Path | None:
+    """Where the published weights of `name` lie on this machine, or None."""
+    import timm
+
+    config = timm.get_pretrained_cfg(name, allow_unregistered=False)
+    return None if config is None else _cached(config, name)
+
+
+def _cached(config: Any, name: str) -> Path | None:
+    if config.hf_hub_id:
+        from huggingface_hub import try_to_load_from_cache
+
+        repository = str(config.hf_hub_id)
+        if repository.endswith("/"):
+            tag = f".{config.tag}" if config.tag else ""
+            repository = f"{repository}{name.partition('.')[0]}{tag}"
+        for file in filter(None, (config.hf_hub_filename, "model.safetensors", "pytorch_model.bin")):
+            found = try_to_load_from_cache(repository, file)
+            if isinstance(found, str):
+                return Path(found)
+    if config.url:
+        path = Path(torch.hub.get_dir()) / "checkpoints" / str(config.url).rpartition("/")[2]
+        return path if path.is_file() else None
+    return None
+
+
+def _reachable(host: str) -> bool:
+    """Whether `host` answers; a proxy is trusted, since a direct connection says nothing about it."""
+    if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "TRUE", "YES", "ON"):
+        return False
+    if any(os.environ.get(name) for name in ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "HF_ENDPOINT")):
+        return True
+    try:
+        with socket.create_connection((host, 443), timeout=5.0):
+            return True
+    except OSError:
+        return False
