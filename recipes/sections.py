@@ -166,6 +166,10 @@ class Augment(Section):
     """How training images are changed; evaluation images never are."""
 
     level: Level = Field(Level.LIGHT, description="a fixed set of random changes; see the table of levels")
+    horizontal_flip: bool = Field(
+        True,
+        description="flip left to right with probability 0.5, at every level but none; false for letters and digits",
+    )
     vertical_flip: bool = Field(False, description="also flip upside down, with probability 0.5")
     randaugment: RandAugment | None = Field(None, description="RandAugment {n, m, p} after the level")
     random_erasing: Fraction = Field(0.0, description="probability that a rectangle is erased")
