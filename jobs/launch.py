@@ -112,7 +112,8 @@ def main() -> int:
     from jobs.worker import work
     from recipes.errors import ClfError
 
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s  %(message)s")
+    logging.basicConfig(format="%(asctime)s  %(message)s")
+    logging.getLogger("clf").setLevel(logging.INFO)
     logging.getLogger("clf.worker").info("worker of %s, pid %d", sys.argv[2], os.getpid())
     try:
         return work(Home(Path(sys.argv[1])), device=sys.argv[2], drain="--drain" in sys.argv)

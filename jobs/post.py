@@ -13,6 +13,7 @@ from filelock import FileLock, Timeout
 from sqlalchemy import text
 from sqlmodel import col, select
 
+from db import records
 from db.engine import Database
 from db.models import Worker
 from jobs.claims import Held, mine
@@ -43,7 +44,7 @@ def post(home: Home, database: Database, device: str) -> Iterator[int]:
         lock.acquire(timeout=LOCK_SECONDS)
     except Timeout as error:
         raise QueueError(
-            f"{device} already has a worker (pid {_holder(database, device)})",
+            f"{device} already has a worker (pid {_holder(home, device)})",
             "'clf worker status' shows it, 'clf worker stop' ends it",
         ) from error
     try:
@@ -54,11 +55,13 @@ def post(home: Home, database: Database, device: str) -> Iterator[int]:
         lock.release()
 
 
-def _holder(database: Database, device: str) -> str:
-    with database.transaction() as session:
-        query = select(Worker).where(Worker.device == device, col(Worker.stopped_at).is_(None))
-        worker = session.exec(query).first()
-        return str(worker.pid) if worker is not None else "unknown: it is just starting"
+def _holder(home: Home, device: str) -> str:
+    reader = records.connect(home.database)
+    try:
+        pids = [str(worker.pid) for worker in records.workers(reader) if worker.device == device]
+    finally:
+        reader.close()
+    return pids[0] if pids else "unknown: it is just starting"
 
 
 def _arrive(database: Database, device: str) -> int:

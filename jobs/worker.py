@@ -132,7 +132,7 @@ class Worker:
             return True
         if only is not None and self._over(only):
             return True
-        if now - self._recovered >= BUSY_BEAT:
+        if now - self._recovered >= BUSY_BEAT and self._others_run():
             self._recovered = now
             for job_id in recover_abandoned(self.database, self.home):
                 self._notifier.job(job_id)
@@ -156,6 +156,10 @@ class Worker:
             self._notifier.job(attempt.job_id)
             return
         self._current = Supervision(self.database, child, self._graces)
+
+    def _others_run(self) -> bool:
+        """Whether a job runs on another device: only then is it worth asking whether its worker still lives."""
+        return self._reader.execute("SELECT 1 FROM job WHERE state = 'running' LIMIT 1").fetchone() is not None
 
     def _ready(self, only: int | None) -> bool:
         values = {"now": time.time(), "device": self.device, "only": only}

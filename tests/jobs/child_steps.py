@@ -1,7 +1,7 @@
 """A stand-in for the training: the real child around a loop of short steps that checkpoints to a file.
 
 What it does is in the recipe's description: "steps 20", then any of "fail", "crash 6" (die at step 6 the first
-time), "always crash", "forget" (a crash before any checkpoint), "stall 3", "slow" (0.1 s a step), "print".
+time), "always crash", "forget" (a crash before any checkpoint), "stall 3", "slow" (0.05 s a step), "print".
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def events(_home: Home, attempt: Held, recipe: Recipe, stop: Stop) -> Iterator[E
             yield save(attempt.run_dir, done)
             yield RunFinished(Outcome.STOPPED, done // PER_EPOCH, done)
             return
-        time.sleep(0.1 if "slow" in words else 0.005)
+        time.sleep(0.05 if "slow" in words else 0.005)
         done += 1
         epoch = (done - 1) // PER_EPOCH + 1
         yield StepLogged(

@@ -1,15 +1,33 @@
-"""A real home and a recipe small enough to queue by the thousand."""
+"""A real home, a recipe small enough to queue by the thousand, and worker processes that are cleaned up."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Protocol
 
+import psutil
 import pytest
 
+from db import records
+from db.records import JobRecord
 from jobs.queue import Queue
 from recipes.home import Home
 from recipes.recipe import Recipe
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+PATIENCE = 60.0  # seconds a test waits for what must come
+
+
+class StartWorker(Protocol):
+    def __call__(self, child: str = ..., *options: str) -> subprocess.Popen[bytes]: ...
 
 
 @pytest.fixture
@@ -19,8 +37,19 @@ def home(tmp_path: Path) -> Home:
 
 @pytest.fixture
 def recipe() -> Recipe:
+    return doing("steps 10")
+
+
+def doing(what: str, **run: object) -> Recipe:
+    """A recipe whose description tells child_steps.py what to do."""
     return Recipe.model_validate(
-        {"name": "tiny", "data": {"source": "digits"}, "model": {"name": "test_resnet", "pretrained": False}}
+        {
+            "name": "tiny",
+            "description": what,
+            "data": {"source": "digits"},
+            "model": {"name": "test_resnet", "pretrained": False},
+            "run": {"epochs": 2, **run},
+        }
     )
 
 
@@ -29,3 +58,73 @@ def queue(home: Home) -> Iterator[Queue]:
     opened = Queue(home)
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def reader(queue: Queue) -> Iterator[sqlite3.Connection]:
+    connection = records.connect(queue.home.database)
+    yield connection
+    connection.close()
+
+
+@pytest.fixture
+def start_worker(home: Home) -> Iterator[StartWorker]:
+    """Start worker_with.py; when the test is over nothing it started is left."""
+    processes: list[subprocess.Popen[bytes]] = []
+
+    def start(child: str = "child_steps.py", *options: str) -> subprocess.Popen[bytes]:
+        words = [sys.executable, str(HERE / "worker_with.py"), str(home.root), child, *options]
+        log = (home.root / "worker.out").open("ab")
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        process = subprocess.Popen(words, stdout=log, stderr=log, env=environment, start_new_session=True)
+        log.close()
+        processes.append(process)
+        return process
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.wait()
+    for process in left_over(home):
+        process.kill()
+
+
+def left_over(home: Home) -> list[psutil.Process]:
+    """Every process that still works for `home`."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.pid != os.getpid() and any(str(home.root) in word for word in process.cmdline()):
+                found.append(process)
+        except psutil.Error:
+            continue
+    return [process for process in found if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
+
+
+def until(true: Callable[[], object], what: str = "what must come") -> None:
+    """Wait until `true()` holds; fails after PATIENCE."""
+    deadline = time.monotonic() + PATIENCE
+    while not true():
+        assert time.monotonic() < deadline, f"waited {PATIENCE:.0f} s for {what}"
+        time.sleep(0.02)
+
+
+def until_state(reader: sqlite3.Connection, job_id: int, *states: str) -> JobRecord:
+    until(lambda: records.job(reader, job_id).state in states, f"#{job_id} to be {' or '.join(states)}")
+    return records.job(reader, job_id)
+
+
+def until_step(reader: sqlite3.Connection, job_id: int, step: int) -> JobRecord:
+    """Wait until the job runs, with its child known and at least `step` steps recorded."""
+
+    def there() -> bool:
+        job = records.job(reader, job_id)
+        return job.state == "running" and job.pid is not None and job.step >= step
+
+    until(there, f"#{job_id} to reach step {step}")
+    return records.job(reader, job_id)
+
+
+def kill(pid: int | None, number: int = signal.SIGKILL) -> None:
+    assert pid is not None
+    os.kill(pid, number)

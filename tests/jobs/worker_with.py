@@ -20,7 +20,8 @@ if __name__ == "__main__":
     parser.add_argument("--drain", action="store_true")
     parser.add_argument("--grace", type=float, default=10.0)
     options = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    logging.basicConfig(format="%(asctime)s %(message)s")
+    logging.getLogger("clf").setLevel(logging.INFO)
     try:
         code = work(
             Home(options.home),
