@@ -20,9 +20,9 @@ import numpy as np
 
 from core.decode import Pixels
 from core.fit import fit
-from core.levels import LEVELS, VERTICAL_FLIP, Step
+from core.levels import ERASING, Step, steps
 from core.operations import GROUPS, Operation
-from recipes.sections import Augment, RandAugment, Resize
+from recipes.sections import Augment, Level, RandAugment, Resize
 
 _BORDERED = frozenset({"Rotate", "Affine", "Perspective"})
 _SQUARE_MARGIN = 1.5  # letterboxed and squashed images: the random crop is taken from a square this much larger
@@ -35,9 +35,8 @@ class Augmenter:
         self._size = size
         self._resize = resize
         self._seed = seed
-        steps = [_build(step, size) for step in LEVELS[augment.level]]
-        self._crops = bool(steps)
-        self._compose = A.Compose([*steps, *_extras(augment)])
+        self._crops = augment.level is not Level.NONE
+        self._compose = A.Compose([*(_build(step, size) for step in steps(augment)), *_extras(augment)])
         self._bits = np.random.PCG64(0)
         self._python = random.Random(0)
         # One pair of generators for all transforms; re-seeding them takes 6 us, Compose.set_random_seed 79 us.
@@ -81,14 +80,10 @@ def _build(step: Step, size: int) -> Any:
 
 def _extras(augment: Augment) -> list[Any]:
     extras = []
-    if augment.vertical_flip:
-        extras.append(_build(VERTICAL_FLIP, 0))
     if augment.randaugment is not None:
         extras += _randaugment(augment.randaugment)
     if augment.random_erasing:
-        extras.append(
-            A.Erasing(scale=(0.02, 1 / 3), ratio=(0.3, 3.3), fill="random", p=augment.random_erasing)
-        )  # Zhong et al. 2017, arXiv:1708.04896
+        extras.append(_build(Step(ERASING.transform, augment.random_erasing, ERASING.settings), 0))
     return extras
 
 

@@ -14,7 +14,7 @@ from recipes.sections import Augment, Level
 
 @dataclass(frozen=True)
 class Step:
-    """One random change: an albumentations transform, or one drawn out of `among`."""
+    """One random change: the albumentations transform of that name, or one drawn evenly out of `among`."""
 
     transform: str
     p: float
@@ -59,6 +59,8 @@ _TONES = (
 
 FLIP = Step("HorizontalFlip", 0.5)
 VERTICAL_FLIP = Step("VerticalFlip", 0.5)
+# Zhong et al. 2017, arXiv:1708.04896; its probability is the recipe's
+ERASING = Step("Erasing", 0.0, {"scale": (0.02, 1 / 3), "ratio": (0.3, 3.3), "fill": "random"})
 
 LEVELS: dict[Level, tuple[Step, ...]] = {
     Level.NONE: (),
@@ -72,7 +74,7 @@ LEVELS: dict[Level, tuple[Step, ...]] = {
         FLIP,
         Step("Rotate", 0.3, {"limit": (-15, 15)}),
         _jitter(0.2, 0.05, 0.5),
-        Step("one of", 0.1, among=(_GAUSSIAN_BLUR,)),
+        Step("Blur", 0.1, among=(_GAUSSIAN_BLUR,)),
         _holes(2, 0.25, 0.2),
     ),
     Level.STRONG: (
@@ -83,8 +85,8 @@ LEVELS: dict[Level, tuple[Step, ...]] = {
         Step("Perspective", 0.2, {"scale": (0.03, 0.08)}),
         _jitter(0.3, 0.08, 0.7),
         Step("ToGray", 0.05),
-        Step("one of", 0.2, among=(_GAUSSIAN_BLUR, _MOTION_BLUR)),
-        Step("one of", 0.1, among=(_GAUSS_NOISE, _SPECKLE)),
+        Step("Blur", 0.2, among=(_GAUSSIAN_BLUR, _MOTION_BLUR)),
+        Step("Noise", 0.1, among=(_GAUSS_NOISE, _SPECKLE)),
         _holes(4, 0.3, 0.4),
     ),
     Level.ULTRA_STRONG: (
@@ -95,15 +97,21 @@ LEVELS: dict[Level, tuple[Step, ...]] = {
         Step("Perspective", 0.3, {"scale": (0.05, 0.12)}),
         _jitter(0.4, 0.1, 0.8),
         Step("ToGray", 0.1),
-        Step("one of", 0.2, among=_TONES),
-        Step("one of", 0.3, among=(_GAUSSIAN_BLUR, _MOTION_BLUR)),
-        Step("one of", 0.2, among=(_GAUSS_NOISE, _SPECKLE)),
+        Step("Tones", 0.2, among=_TONES),
+        Step("Blur", 0.3, among=(_GAUSSIAN_BLUR, _MOTION_BLUR)),
+        Step("Noise", 0.2, among=(_GAUSS_NOISE, _SPECKLE)),
         _holes(6, 0.3, 0.5),
         Step("GridDropout", 0.2, {"ratio": 0.4, "fill": "random_uniform"}),
     ),
 }
 
 
+def steps(augment: Augment) -> tuple[Step, ...]:
+    """The steps of the level, with the flips that `augment` wants."""
+    chosen = [step for step in LEVELS[augment.level] if augment.horizontal_flip or step is not FLIP]
+    return (*chosen, VERTICAL_FLIP) if augment.vertical_flip else tuple(chosen)
+
+
 def is_random(augment: Augment) -> bool:
     """Whether a training image looks different from epoch to epoch (mixing apart)."""
-    return bool(LEVELS[augment.level] or augment.vertical_flip or augment.randaugment or augment.random_erasing)
+    return bool(steps(augment) or augment.randaugment or augment.random_erasing)

@@ -79,7 +79,7 @@ GROUPS: dict[str, tuple[Operation, ...]] = {
             70,
             lambda x: {"quality_range": (95 - int(x), 95 - int(x))},
         ),
-        Operation("fewer pixels, scale 1 - x", "Downscale", 0.6, lambda x: {"scale_range": (1 - x, min(0.999, 1 - x))}),
+        Operation("fewer pixels, scale 1 - x", "Downscale", 0.6, lambda x: {"scale_range": (min(0.99, 1 - x),) * 2}),
     ),
     "colour": (
         Operation("brightness, factor 1 ± x", "ColorJitter", 0.9, _jitter("brightness"), signed=True),
