@@ -118,7 +118,7 @@ def _plot(sheet: Grid, curves: Sequence[Curve], axes: Axes, unicode: bool, marks
     y_range = axes.y_limits if axes.y_limits and not axes.log_y else _y_range([*shown, *wanted], axes)
     x_range = axes.window or _x_range(curves)
     height = sheet.height - 1
-    y_ticks = _log_ticks(*y_range) if axes.log_y else ticks(*y_range, max(3, height // 2), axes.y)
+    y_ticks = _log_ticks(*y_range) if axes.log_y else ticks(*y_range, max(3, min(7, height // 2)), axes.y)
     y_labels = labels([10.0**tick for tick in y_ticks] if axes.log_y else y_ticks, axes.y)
     left = max((len(label) for label in y_labels), default=0)
     canvas_width = sheet.width - left - 1

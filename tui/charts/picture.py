@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
-from typing import Literal
 
 from tui.charts.scale import Unit
 
@@ -53,6 +52,16 @@ class Axes:
     least: tuple[float, ...] = ()  # values the y axis includes whatever the curves do
 
 
+@dataclass(frozen=True)
+class Picture:
+    """All that decides how a chart looks, but for its size and colours."""
+
+    title: str
+    curves: tuple[Curve, ...] = ()
+    axes: Axes = Axes()
+    marks: tuple[Mark, ...] = ()
+
+
 @dataclass
 class Grid:
     """A sheet of cells, each a character and its ink; (0, 0) is the upper left."""
@@ -83,9 +92,6 @@ class Grid:
         cells = zip(self.characters[row], self.inks[row], strict=True)
         for ink, group in groupby(cells, key=lambda cell: cell[1]):
             yield "".join(character for character, _ in group), ink
-
-
-Side = Literal["left", "right"]
 
 
 def glyph(index: int, unicode: bool) -> str:

@@ -1,0 +1,1 @@
+"""Screens: what is shown together, and the keys that act on it."""

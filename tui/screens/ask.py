@@ -1,0 +1,33 @@
+"""One line of input with a title: a job's number, a name, a path."""
+
+from __future__ import annotations
+
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+from textual.suggester import Suggester
+from textual.widgets import Input
+
+
+class AskScreen(ModalScreen[str | None]):
+    """Returns what was typed, or None."""
+
+    CSS = """
+    AskScreen { align: center middle; background: $background 60%; }
+    AskScreen > Vertical { width: 60; max-width: 94%; height: auto; background: $panel; border: round $primary; }
+    """
+    BINDINGS = [Binding("escape", "dismiss(None)", "Leave", id="ask.leave")]
+
+    def __init__(self, title: str, placeholder: str, value: str = "", suggester: Suggester | None = None) -> None:
+        super().__init__()
+        self._title, self._placeholder, self._value, self._suggester = title, placeholder, value, suggester
+
+    def compose(self) -> ComposeResult:
+        with Vertical() as box:
+            box.border_title = self._title
+            yield Input(self._value, placeholder=self._placeholder, suggester=self._suggester, compact=True)
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Enter takes it."""
+        self.dismiss(event.value.strip())

@@ -1,0 +1,40 @@
+"""A question before something is destroyed."""
+
+from __future__ import annotations
+
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+from textual.widgets import Label
+
+
+class ConfirmScreen(ModalScreen[str]):
+    """Returns the key of the chosen answer, or an empty string for "no"."""
+
+    CSS = """
+    ConfirmScreen { align: center middle; background: $background 60%; }
+    ConfirmScreen > Vertical {
+        width: auto; max-width: 72; min-width: 40; height: auto; padding: 1 2; background: $panel;
+        border: round $warning;
+    }
+    ConfirmScreen Label { width: auto; max-width: 66; }
+    ConfirmScreen .answers { margin-top: 1; color: $foreground 80%; }
+    """
+    BINDINGS = [Binding("escape,n,q", "answer('')", "No", id="confirm.no")]
+
+    def __init__(self, question: str, explanation: str, answers: dict[str, str]) -> None:
+        super().__init__()
+        self._question, self._explanation, self._answers = question, explanation, answers
+        for key in answers:
+            self._bindings.bind(key, f"answer('{key}')", answers[key])
+
+    def compose(self) -> ComposeResult:
+        with Vertical():
+            yield Label(f"[b]{self._question}[/]")
+            yield Label(self._explanation, markup=False)
+            said = [f"[b]{key}[/] {text}" for key, text in self._answers.items()]
+            yield Label("   ".join([*said, "[b]n[/] no"]), classes="answers")
+
+    def action_answer(self, key: str) -> None:
+        self.dismiss(key)

@@ -1,0 +1,185 @@
+"""One job: charts, machine, log, recipe, results, events."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import ClassVar
+
+from rich.console import Group
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.widgets import Footer, Static, TabbedContent, TabPane
+
+from db import records
+from db.records import JobRecord
+from tui.charts.panels import View, reach_of
+from tui.feed import Overview
+from tui.screens import run_files
+from tui.screens.chart_keys import ChartKeys
+from tui.screens.job_texts import events_table, recipe_text, results_table
+from tui.themes import palette
+from tui.widgets.chart_panel import ChartPanel
+from tui.widgets.job_summary import JobSummary
+from tui.widgets.log_view import LogView
+
+TABS = ("charts", "machine", "log", "recipe", "results", "events")
+PANELS = {
+    "charts": ("loss", "accuracy", "f1", "gap", "lr", "speed"),
+    "machine": ("memory", "utilization", "temperature", "power"),
+}
+
+
+class JobScreen(ChartKeys):
+    """Follows one job; what a tab shows is read when the tab is shown."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,backspace", "app.pop_screen", "Back", id="job.back"),
+        *(Binding(str(n), f"tab('{tab}')", tab.capitalize(), show=False, id=f"job.{tab}") for n, tab in enumerate(TABS, 1)),
+        Binding("tab", "next_tab(1)", "Next tab", id="job.next_tab"),
+        Binding("shift+tab", "next_tab(-1)", "Previous tab", show=False, id="job.previous_tab"),
+        Binding("n", "neighbour(1)", "Next job", show=False, id="job.next"),
+        Binding("N", "neighbour(-1)", "Previous job", show=False, id="job.previous"),
+        Binding("f", "follow_log", "Follow", show=False, id="log.follow", tooltip="Log: follow its end or stay"),
+        Binding("v", "severity", "Severity", show=False, id="log.severity", tooltip="Log: all, warnings, errors"),
+        Binding("slash", "search", "Search log", key_display="/", show=False, id="log.search"),
+        Binding("colon", "goto", "Go to job", key_display=":", show=False, id="queue.goto"),
+        Binding("down,j", "scroll(1)", "Down", show=False, id="job.down"),
+        Binding("up,k", "scroll(-1)", "Up", show=False, id="job.up"),
+    ]  # fmt: skip
+
+    def __init__(self, job_id: int) -> None:
+        super().__init__()
+        self.job_id = job_id
+        self._log: run_files.LogReader | None = None
+        self._reach = (0.0, 1.0)
+        self._reading = False
+
+    def compose(self) -> ComposeResult:
+        yield JobSummary()
+        yield Static("", id="origin", markup=False)
+        with TabbedContent(initial="charts"):
+            for tab in TABS:
+                with TabPane(tab.capitalize(), id=tab):
+                    if tab in PANELS:
+                        yield ChartPanel(PANELS[tab], id=f"panel-{tab}")
+                    elif tab == "log":
+                        yield LogView()
+                    else:
+                        yield VerticalScroll(Static("", id=f"text-{tab}"), id=f"scroll-{tab}")
+        yield Footer(compact=True, show_command_palette=False)
+
+    @property
+    def job(self) -> JobRecord | None:
+        """The job as last read; None once it was deleted."""
+        return self.clf.overview.by_id.get(self.job_id)
+
+    @property
+    def tab(self) -> str:
+        """Which tab is shown."""
+        return self.query_one(TabbedContent).active
+
+    def targets(self) -> list[JobRecord]:
+        return [self.job] if self.job else []
+
+    def follow(self, overview: Overview) -> None:
+        """The header always; of the tabs only the one that is shown."""
+        del overview
+        if not self.is_mounted:
+            return
+        self.query_one(JobSummary).show(self.job, self.clf.clock(), palette(self.app))
+        if self.job is None:
+            self.query_one("#origin", Static).update(f"job {self.job_id} is no longer in the queue")
+            return
+        self._show_tab()
+
+    def on_mount(self) -> None:
+        self._open()
+
+    def _open(self) -> None:
+        job = self.job
+        self._log = run_files.LogReader(Path(job.run_dir) / "training.log") if job and job.run_dir else None
+        self.follow(self.clf.overview)
+        if job is not None:
+            self.run_worker(self._origin(job))
+
+    async def _origin(self, job: JobRecord) -> None:
+        known = await asyncio.to_thread(run_files.versions, Path(job.run_dir)) if job.run_dir else {}
+        parts = [f"clf {job.clf_version}", f"git {job.git_commit[:9]}" if job.git_commit else ""]
+        parts += [f"{name} {known[name]}" for name in ("torch", "timm") if name in known]
+        parts += [f"attempt {job.attempt}" if job.attempt > 1 else "", job.run_dir or ""]
+        self.query_one("#origin", Static).update("  ".join(part for part in parts if part))
+
+    def on_tabbed_content_tab_activated(self) -> None:
+        self._show_tab()
+
+    def _show_tab(self) -> None:
+        if self.tab in PANELS:
+            self.load_charts()
+        elif not self._reading and self.job is not None:
+            self._reading = True
+            self.run_worker(self._load_text(self.tab, self.job))
+
+    async def _load_text(self, tab: str, job: JobRecord) -> None:
+        try:
+            if tab == "log":
+                lines = await asyncio.to_thread(self._log.lines) if self._log else None
+                self.query_one(LogView).add(lines)
+            elif tab == "recipe":
+                self._say(tab, await asyncio.to_thread(recipe_text, job, self.clf.home, palette(self.app)))
+            elif tab == "results":
+                found = await asyncio.to_thread(run_files.results, Path(job.run_dir)) if job.run_dir else None
+                none = Text("no results yet: they are written when the run ends", palette(self.app)["quiet"])
+                self._say(tab, Group(*results_table(found, palette(self.app))) if found else none)
+            elif tab == "events":
+                events = await self.clf.feed.read(lambda connection: records.events(connection, job.id))
+                self._say(tab, events_table(events or (), palette(self.app)))
+        finally:
+            self._reading = False
+
+    def _say(self, tab: str, content: Text | Group | object) -> None:
+        self.query_one(f"#text-{tab}", Static).update(content)  # type: ignore[arg-type]
+
+    def panel(self) -> ChartPanel | None:
+        return self.query_one(f"#panel-{self.tab}", ChartPanel) if self.tab in PANELS else None
+
+    def reach(self) -> tuple[float, float]:
+        """Of the x axis: from 0 to where the run is."""
+        return reach_of(self.job, self.clf.remembered.x_axis) if self.job else (0.0, 1.0)
+
+    def charted(self) -> tuple[JobRecord | None, ChartPanel | None, View]:
+        return self.job, self.panel(), self.view()
+
+    def action_tab(self, name: str) -> None:
+        self.query_one(TabbedContent).active = name
+
+    def action_next_tab(self, by: int) -> None:
+        self.action_tab(TABS[(TABS.index(self.tab) + by) % len(TABS)])
+
+    def action_neighbour(self, by: int) -> None:
+        """The next job in the queue's order."""
+        ids = [job.id for job in self.clf.overview.jobs]
+        if self.job_id in ids:
+            self._go(ids[(ids.index(self.job_id) + by) % len(ids)])
+
+    def action_goto(self) -> None:
+        self.ask_for_job(self._go)
+
+    def _go(self, job_id: int) -> None:
+        self.app.switch_screen(JobScreen(job_id))
+
+    def action_follow_log(self) -> None:
+        self.query_one(LogView).follow()
+
+    def action_severity(self) -> None:
+        self.query_one(LogView).raise_severity()
+
+    def action_search(self) -> None:
+        self.action_tab("log")
+        self.query_one(LogView).search()
+
+    def action_scroll(self, by: int) -> None:
+        for area in self.query(f"#scroll-{self.tab}"):
+            area.scroll_relative(y=by * 2, animate=False)

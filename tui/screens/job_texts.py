@@ -1,0 +1,91 @@
+"""What the Job screen's text tabs say: the recipe and how it differs, results, events."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from db.records import EventRecord, JobRecord
+from recipes import find
+from recipes.errors import ClfError
+from recipes.home import Home
+from recipes.merge import to_toml
+from tui.commands import show
+from tui.screens.preview import differences
+from tui.screens.run_files import Results
+
+EVENT_COLOURS = {"failed": "error", "out_of_memory": "warning", "warning": "warning", "recovered": "accent"}
+
+
+def recipe_text(job: JobRecord, home: Home, inks: dict[str, str]) -> Text:
+    """What differs from the recipe as it is today, then the whole frozen recipe as TOML."""
+    try:
+        frozen: dict[str, Any] = json.loads(job.recipe)
+    except ValueError:
+        return Text("the recipe of this job cannot be read", inks["error"])
+    text = Text()
+    try:
+        today = find.load(job.recipe_name, home.recipes).model_dump(mode="json")
+    except ClfError:
+        text.append(f"{job.recipe_name} is no longer among the recipes\n\n", inks["quiet"])
+    else:
+        changed = differences(today, frozen)
+        text.append("differs from the recipe in\n" if changed else "as the recipe says\n", inks["quiet"])
+        for key, before, after in changed:
+            text.append(f"  {key}", "bold").append(f"  {_plain(before)} → ", inks["quiet"])
+            text.append(f"{_plain(after)}\n", inks["accent"])
+        text.append("\n")
+    return text.append(to_toml(frozen))
+
+
+def _plain(value: Any) -> str:
+    return "–" if value is None else str(value)
+
+
+def events_table(events: Sequence[EventRecord], inks: dict[str, str]) -> Table:
+    """Time, attempt, kind and message; the newest at the top."""
+    table = Table.grid(padding=(0, 2))
+    for event in reversed(events):
+        kind = Text(event.kind.replace("_", " "), inks.get(EVENT_COLOURS.get(event.kind, ""), ""))
+        when = Text(show.clock(event.at), inks["quiet"])
+        table.add_row(when, Text(f"attempt {event.attempt}", inks["quiet"]), kind, Text(event.message))
+    return table
+
+
+def results_table(found: Results, inks: dict[str, str]) -> list[Table | Text]:
+    """Figures, the worst classes first, the most confused pairs, the surest mistakes."""
+    figures = "   ".join(f"{name} {value:.4f}" for name, value in found.metrics.items())
+    parts: list[Table | Text] = [Text(f"{found.images} test images   {figures}\n", "bold")]
+    classes = _grid(("class", "precision", "recall", "F1", "images"), inks)
+    for row in sorted(found.classes, key=lambda row: float(row.get("f1", 0))):
+        f1 = float(row.get("f1", 0))
+        figure = Text(f"{f1:.3f}", inks["error"] if f1 < 0.5 else inks["warning"] if f1 < 0.75 else "")
+        numbers = [f"{float(row.get(key, 0)):.3f}" for key in ("precision", "recall")]
+        classes.add_row(str(row.get("class", "")), *numbers, figure, str(row.get("images", "")))
+    parts += [classes, Text("")]
+    if found.confused:
+        pairs = _grid(("taken for one another", "", "images"), inks)
+        for row in found.confused[:10]:
+            pairs.add_row(str(row.get("actual")), f"→ {row.get('predicted')}", str(row.get("images")))
+        parts += [pairs, Text("")]
+    if found.worst:
+        worst = _grid(("surest mistakes", "actual", "said", "confidence"), inks)
+        for mistake in found.worst:
+            sure = float(mistake.get("confidence", 0) or 0)
+            worst.add_row(
+                mistake.get("path", ""), mistake.get("actual", ""), mistake.get("predicted", ""), f"{sure:.0%}"
+            )
+        parts.append(worst)
+    return parts
+
+
+def _grid(titles: Sequence[str], inks: dict[str, str]) -> Table:
+    table = Table.grid(padding=(0, 2))
+    for index, _title in enumerate(titles):
+        table.add_column(justify="left" if index == 0 else "right" if index > 1 else "left")
+    table.add_row(*(Text(title, inks["quiet"]) for title in titles))
+    return table

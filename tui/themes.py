@@ -1,0 +1,101 @@
+"""Colours: clf's own themes, one safe for colour-blind eyes, and the colours of curves and states under any theme."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from textual.app import App
+from textual.color import Color
+from textual.theme import Theme
+
+DEFAULT = "clf-dark"
+
+# Okabe and Ito 2008: told apart with every common form of colour blindness.
+_OKABE_ITO = ("#56B4E9", "#E69F00", "#009E73", "#CC79A7", "#F0E442", "#D55E00", "#0072B2", "#BBBBBB")
+_DARK = ("#5FB3F0", "#F2A65A", "#7FC97F", "#D98CD9", "#E5D96E", "#F07178", "#5AC8C0", "#B0B8C4")
+_LIGHT = ("#1F6FB4", "#B85C00", "#2E7D32", "#8E3A9D", "#8A7A00", "#C62828", "#00796B", "#546E7A")
+
+THEMES = (
+    Theme(
+        name=DEFAULT,
+        primary="#5FB3F0",
+        secondary="#3F6E94",
+        accent="#F2A65A",
+        success="#7FC97F",
+        warning="#E5C76B",
+        error="#F07178",
+        foreground="#D8DEE6",
+        background="#12161C",
+        surface="#161B22",
+        panel="#1E252E",
+        variables={"footer-key-foreground": "#5FB3F0", "block-cursor-text-style": "none"},
+    ),
+    Theme(
+        name="clf-light",
+        primary="#1F6FB4",
+        secondary="#7FA8CC",
+        accent="#B85C00",
+        success="#2E7D32",
+        warning="#8A6D00",
+        error="#C62828",
+        foreground="#1E252E",
+        background="#FBFBFA",
+        surface="#F4F4F2",
+        panel="#E9EAEA",
+        dark=False,
+        variables={"footer-key-foreground": "#1F6FB4", "block-cursor-text-style": "none"},
+    ),
+    Theme(
+        name="colour-blind",
+        primary="#56B4E9",
+        secondary="#0072B2",
+        accent="#E69F00",
+        success="#56B4E9",
+        warning="#F0E442",
+        error="#E69F00",
+        foreground="#E6E6E6",
+        background="#101214",
+        surface="#15181B",
+        panel="#1F2327",
+        variables={"footer-key-foreground": "#56B4E9", "block-cursor-text-style": "none"},
+    ),
+)
+
+STATE_COLOURS = {
+    "queued": "foreground",
+    "running": "primary",
+    "paused": "warning",
+    "succeeded": "success",
+    "failed": "error",
+    "cancelled": "cancelled",
+}
+SIGNS = {"queued": "·", "running": "▶", "paused": "‖", "succeeded": "✓", "failed": "✗", "cancelled": "–"}
+
+
+def curve_colours(theme: Theme) -> tuple[str, ...]:
+    """Eight colours for curves on this theme's background."""
+    if theme.name == "colour-blind":
+        return _OKABE_ITO
+    return _DARK if theme.dark else _LIGHT
+
+
+def palette(app: App[Any]) -> dict[str, str]:
+    """The theme's colours as #rrggbb for text that is built outside CSS; `quiet` lies between text and background."""
+    variables = app.theme_variables
+    background = _solid(variables["background"])
+    names = ("foreground", "primary", "secondary", "accent", "success", "warning", "error")
+    found = {name: (background + _solid(variables[name])).hex6 for name in names}
+    found["quiet"] = background.blend(_solid(variables["foreground"]), 0.62).hex6
+    found["cancelled"] = background.blend(_solid(variables["foreground"]), 0.45).hex6
+    found["cursor"] = background.blend(_solid(variables["primary"]), 0.28).hex6
+    found["cursor-quiet"] = background.blend(_solid(variables["primary"]), 0.16).hex6
+    return found
+
+
+def _solid(text: str) -> Color:
+    from textual.color import ColorParseError
+
+    try:
+        return Color.parse(text)
+    except ColorParseError:
+        return Color(128, 128, 128)

@@ -1,0 +1,109 @@
+"""One chart: drawn in a thread for the widget's size, sent to the terminal only where its rows changed."""
+
+from __future__ import annotations
+
+import asyncio
+
+from rich.segment import Segment
+from rich.style import Style
+from textual.color import Color
+from textual.geometry import Region
+from textual.strip import Strip
+from textual.widget import Widget
+
+from tui.charts.draw import paint
+from tui.charts.picture import AXIS, COLOURS, FAINT, MARK, TEXT, Grid, Picture
+from tui.themes import curve_colours, palette
+
+
+class Chart(Widget):
+    """Shows a Picture; an equal Picture costs nothing, a changed one repaints the rows that differ."""
+
+    DEFAULT_CSS = "Chart { width: 1fr; height: 1fr; min-height: 3; }"
+
+    def __init__(self, picture: Picture, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self._picture = picture
+        self._strips: list[Strip] = []
+        self._drawn_for: tuple[Picture, int, int, str] | None = None
+        self._drawing = False
+
+    @property
+    def picture(self) -> Picture:
+        """What is shown now."""
+        return self._picture
+
+    def show(self, picture: Picture) -> None:
+        """Draw this from now on."""
+        if picture != self._picture:
+            self._picture = picture
+            self._redraw()
+
+    def on_mount(self) -> None:
+        self.app.theme_changed_signal.subscribe(self, lambda _theme: self._redraw())
+
+    def on_resize(self) -> None:
+        self._redraw()
+
+    def on_show(self) -> None:
+        self._redraw()
+
+    def _redraw(self) -> None:
+        if self.is_attached and self.size.width and not self._drawing:
+            self._drawing = True
+            self.run_worker(self._draw(), exclusive=False)
+
+    async def _draw(self) -> None:
+        try:
+            while (wanted := self._key()) != self._drawn_for and self.size.width:
+                picture, width, height, _theme = wanted
+                grid = await asyncio.to_thread(
+                    paint, picture.curves, width, height, picture.title, picture.axes, True, picture.marks
+                )
+                self._drawn_for = wanted
+                self._take(self._strips_of(grid))
+        finally:
+            self._drawing = False
+
+    def _key(self) -> tuple[Picture, int, int, str]:
+        return self._picture, self.size.width, self.size.height, self.app.theme
+
+    def _take(self, strips: list[Strip]) -> None:
+        before, self._strips = self._strips, strips
+        if len(before) != len(strips):
+            self.refresh()
+            return
+        changed = [row for row, strip in enumerate(strips) if strip != before[row]]
+        if changed:
+            self.refresh(*(Region(0, row, self.size.width, 1) for row in changed))
+
+    def _strips_of(self, grid: Grid) -> list[Strip]:
+        theme = self.app.current_theme
+        colours = curve_colours(theme)
+        background = self.background_colors[1]
+        styles: dict[int, Style] = {
+            AXIS: Style(color=_blend(self, 0.5)),
+            TEXT: Style(bold=True),
+            MARK: Style(color=palette(self.app).get("accent"), bold=True),
+        }
+        for index in range(COLOURS):
+            styles[index] = Style(color=colours[index])
+            styles[index + FAINT] = Style(color=background.blend(Color.parse(colours[index]), 0.4).hex)
+        empty = Style()
+        return [
+            Strip([Segment(text, styles.get(ink, empty)) for text, ink in grid.runs(row)], grid.width)
+            for row in range(grid.height)
+        ]
+
+    def render_line(self, y: int) -> Strip:
+        """The row as drawn last, on the widget's own background."""
+        base = self.rich_style
+        if y >= len(self._strips):
+            return Strip.blank(self.size.width, base)
+        return self._strips[y].apply_style(base).adjust_cell_length(self.size.width, base)
+
+
+def _blend(widget: Widget, share: float) -> str:
+    """The foreground laid thinly on the background: axes and units stay behind the curves."""
+    background, colour = widget.background_colors[1], widget.colors[3]
+    return background.blend(colour, share).hex

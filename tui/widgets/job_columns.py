@@ -1,0 +1,156 @@
+"""The columns of the job list: what each says of a job, its width, how it sorts, and which fit the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from db.records import JobRecord
+from tui.commands import show
+from tui.themes import SIGNS, STATE_COLOURS
+
+BAR = 6  # cells of the progress bar beside the epoch
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column; `flexible` ones share what is left over."""
+
+    key: str
+    title: str
+    width: int
+    text: Callable[[JobRecord, float], str]  # of (job, now in Unix seconds)
+    order: Callable[[JobRecord, float], Any]
+    right: bool = False
+    flexible: bool = False
+    importance: int = 0  # the higher, the longer it stays as the terminal gets narrower
+    colour: Callable[[JobRecord], str] = lambda _job: ""
+
+
+def remaining(job: JobRecord, now: float) -> float | None:
+    """Seconds until a running job ends: its last reckoning, less the time since."""
+    if job.state != "running" or job.eta_seconds is None:
+        return None
+    return max(0.0, job.eta_seconds - max(0.0, now - (job.progress_at or now)))
+
+
+def progress(job: JobRecord) -> float:
+    """Share of the run that is done, 0..1."""
+    if job.state == "succeeded":
+        return 1.0
+    if job.steps:
+        return min(1.0, job.step / job.steps)
+    return min(1.0, max(0, job.epoch - 1) / job.epochs) if job.epochs else 0.0
+
+
+def bar(share: float, width: int = BAR) -> str:
+    """A bar of `width` cells, half cells drawn."""
+    halves = round(share * width * 2)
+    whole, half = divmod(halves, 2)
+    return ("━" * whole + ("╸" if half else "")).ljust(width, "─")
+
+
+def _state(job: JobRecord) -> str:
+    if job.state == "queued" and job.blocked_by:
+        return "blocked"
+    if job.state == "queued" and job.waiting_for:
+        return f"after #{job.waiting_for[0]}"
+    if job.state == "running" and job.cancel_requested:
+        return "stopping"
+    if job.state == "running" and job.pause_requested:
+        return "pausing"
+    return job.state
+
+
+def _epoch(job: JobRecord, _now: float) -> str:
+    if not job.epochs:
+        return ""
+    if job.state == "queued" and not job.epoch:
+        return f"{'':{BAR}} {'':>3}{job.epochs:>4}"
+    return f"{bar(progress(job))} {job.epoch:>3}/{job.epochs:<3}".rstrip()
+
+
+def _age(job: JobRecord, now: float) -> str:
+    since = job.finished_at or job.started_at or job.created_at
+    return short(max(0.0, now - since))
+
+
+def short(seconds: float) -> str:
+    """``12s``, ``5m``, ``3h``, ``2d``: one number and its unit."""
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "m")):
+        if seconds >= size:
+            return f"{int(seconds // size)}{unit}"
+    return f"{int(seconds)}s"
+
+
+def _memory(job: JobRecord) -> float | None:
+    return job.memory if job.state == "running" else job.memory_peak
+
+
+def _nothing(value: float | None) -> float:
+    return -1.0 if value is None else value
+
+
+def _accuracy(job: JobRecord, _now: float) -> str:
+    return "" if job.best_accuracy is None else show.percent(job.best_accuracy)
+
+
+def _eta(job: JobRecord, now: float) -> str:
+    left = remaining(job, now)
+    return "" if left is None else show.duration(left)
+
+
+def _size(job: JobRecord, _now: float) -> str:
+    value = _memory(job)
+    return "" if value is None else show.size(value)
+
+
+COLUMNS = (
+    Column("id", "#", 4, lambda j, _: str(j.id), lambda j, _: j.id, right=True, importance=10),
+    Column(
+        "state",
+        "state",
+        11,
+        lambda j, _: f"{SIGNS[j.state]} {_state(j)}",
+        lambda j, _: list(SIGNS).index(j.state),
+        importance=10,
+        colour=lambda j: STATE_COLOURS[j.state],
+    ),
+    Column("name", "job", 12, lambda j, _: j.name, lambda j, _: j.name.lower(), flexible=True, importance=10),
+    Column("recipe", "recipe", 13, lambda j, _: j.recipe_name, lambda j, _: j.recipe_name, flexible=True, importance=2),
+    Column("data", "data", 9, lambda j, _: show.data(j.data), lambda j, _: j.data.lower(), flexible=True, importance=6),
+    Column("stage", "stage", 9, lambda j, _: j.stage or "", lambda j, _: j.stage or "", importance=1),
+    Column("epoch", "epoch", BAR + 8, _epoch, lambda j, _: progress(j), importance=8),
+    Column("best", "best", 6, _accuracy, lambda j, _: _nothing(j.best_accuracy), right=True, importance=9),
+    Column("eta", "ETA", 7, _eta, lambda j, n: _nothing(remaining(j, n)), right=True, importance=7),
+    Column("memory", "memory", 7, _size, lambda j, _: _nothing(_memory(j)), right=True, importance=5),
+    Column(
+        "age",
+        "age",
+        4,
+        _age,
+        lambda j, n: n - (j.finished_at or j.started_at or j.created_at),
+        right=True,
+        importance=3,
+    ),
+)
+BY_KEY = {column.key: column for column in COLUMNS}
+
+
+def fitting(width: int, names_differ: bool = False) -> list[tuple[Column, int]]:
+    """The columns for `width` cells with the width of each; a gap of one cell stands between them.
+
+    The recipe gets a column of its own only where jobs were given other names.
+    """
+    kept = [column for column in COLUMNS if column.key != "recipe" or names_differ]
+    while len(kept) > 2 and sum(column.width + 1 for column in kept) > width + 1:
+        kept.remove(min(kept, key=lambda column: column.importance))
+    spare = width + 1 - sum(column.width + 1 for column in kept)
+    flexible = [column for column in kept if column.flexible]
+    widths = {column.key: column.width for column in kept}
+    for index, column in enumerate(flexible):
+        share = min(20 if column.key == "name" else 12, spare // (len(flexible) - index))
+        widths[column.key] += max(0, share)
+        spare -= max(0, share)
+    return [(column, widths[column.key]) for column in kept]

@@ -1,0 +1,113 @@
+"""A log that follows, filters by words and by severity, and never holds more than it can show quickly."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.widgets import Input, RichLog, Static
+
+from tui.screens.run_files import SEVERITIES, severity
+from tui.themes import palette
+
+KEPT = 5000
+COLOURS = ("quiet", "", "warning", "error", "error")
+
+
+class LogView(Vertical):
+    """Lines of a log; `least` is the lowest severity shown."""
+
+    DEFAULT_CSS = """
+    LogView { height: 1fr; }
+    LogView RichLog { height: 1fr; background: $background; scrollbar-size-vertical: 1; }
+    LogView .status { height: 1; color: $foreground 60%; }
+    LogView Input { height: 1; display: none; background: $panel; }
+    LogView.searching Input { display: block; }
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lines: deque[str] = deque(maxlen=KEPT)
+        self._least = 0
+        self._words = ""
+        self._missing = False
+
+    def compose(self) -> ComposeResult:
+        yield Static("", classes="status", markup=False)
+        yield RichLog(max_lines=KEPT, wrap=False, auto_scroll=True)
+        yield Input(placeholder="show only lines with ...", id="log-words", compact=True)
+
+    @property
+    def _log(self) -> RichLog:
+        return self.query_one(RichLog)
+
+    def add(self, lines: Iterable[str] | None) -> None:
+        """New lines; None: there is no log file."""
+        self._missing = lines is None
+        new = list(lines or ())
+        self._lines.extend(new)
+        for line in new:
+            self._write(line)
+        if new or self._missing:
+            self._say()
+
+    def on_mount(self) -> None:
+        self._say()
+
+    def _write(self, line: str) -> None:
+        level = severity(line)
+        if level < self._least or (self._words and self._words not in line.lower()):
+            return
+        text = Text(line, style=palette(self.app).get(COLOURS[level], ""), no_wrap=True)
+        if self._words:
+            text.highlight_words([self._words], "reverse", case_sensitive=False)
+        self._log.write(text)
+
+    def _again(self) -> None:
+        self._log.clear()
+        for line in self._lines:
+            self._write(line)
+        self._say()
+
+    def _say(self) -> None:
+        parts = [
+            "no log yet" if self._missing and not self._lines else f"{len(self._lines)} lines",
+            "following" if self._log.auto_scroll else "not following (f)",
+            f"from {SEVERITIES[self._least]} on" if self._least else "all severities (v)",
+            f"only '{self._words}'" if self._words else "",
+        ]
+        self.query_one(".status", Static).update("  ".join(part for part in parts if part))
+
+    def follow(self) -> None:
+        """Follow the end of the log, or stay where one reads."""
+        self._log.auto_scroll = not self._log.auto_scroll
+        if self._log.auto_scroll:
+            self._log.scroll_end(animate=False)
+        self._say()
+
+    def raise_severity(self) -> None:
+        """All, from WARNING on, from ERROR on, all again."""
+        self._least = {0: 2, 2: 3, 3: 0}[self._least]
+        self._again()
+
+    def search(self) -> None:
+        """Ask for words."""
+        self.add_class("searching")
+        self.query_one(Input).focus()
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        event.stop()
+        self._words = event.value.lower()
+        self._again()
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        event.stop()
+        self.end_search()
+
+    def end_search(self) -> None:
+        """Back to the lines; the words stay in force while there are any."""
+        self.set_class(bool(self._words), "searching")
+        self._log.focus()
