@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import math
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 
 from core.events import (
     CheckpointSaved,
@@ -33,6 +35,7 @@ _METRIC = text(
     "INSERT OR REPLACE INTO metric (job_id, split, name, step, epoch, attempt, stage, value, at)"
     " VALUES (:job, :split, :name, :step, :epoch, :attempt, :stage, :value, :at)"
 )
+_MISSING = text(_METRIC.text.replace("OR REPLACE", "OR IGNORE"))
 _SAMPLE = text(
     "INSERT OR REPLACE INTO sample (job_id, at, allocated, reserved, peak, device_total)"
     " VALUES (:job, :at, :allocated, :reserved, :peak, :total)"
@@ -54,11 +57,12 @@ class Recorder:
         self._attempt = attempt
         self._lock = threading.Lock()
         self._columns: dict[str, Any] = {}
-        self._rows: list[tuple[Any, dict[str, Any]]] = []  # statement and values, in order
+        self._rows: list[tuple[TextClause, dict[str, Any]]] = []  # statement and values, in order
         self._stage = "train"
         self._sampled = -math.inf
         self._began = (time.time(), time.monotonic())
         self._closed = threading.Event()
+        self._hurry = threading.Event()
         self._thread = threading.Thread(target=self._keep_writing, name="recorder", daemon=True)
         self._thread.start()
 
@@ -67,10 +71,13 @@ class Recorder:
         with self._lock:
             self._columns["progress_at"] = self._now()
             self._take(event)
+        if isinstance(event, EpochEnded | CheckpointSaved):
+            self._hurry.set()  # what a resumed run will not report again
 
     def close(self) -> bool:
         """Write what is left, waiting for a locked database; False when it could not be written."""
         self._closed.set()
+        self._hurry.set()
         self._thread.join(CLOSE_SECONDS)
         deadline = time.monotonic() + CLOSE_SECONDS
         while not self._flush() and time.monotonic() < deadline:
@@ -106,6 +113,8 @@ class Recorder:
 
     def _run_started(self, event: RunStarted) -> None:
         self._rows.append((_LOST, {"job": self._attempt.job_id, "step": event.resumed_step}))
+        if event.resumed_step:
+            self._fill_in(event.resumed_step)
         self._columns |= {
             "epochs": event.epochs,
             "steps": event.steps,
@@ -116,6 +125,17 @@ class Recorder:
         }
         begun = f", from epoch {event.resumed_epoch}, step {event.resumed_step}" if event.resumed_step else ""
         self._note("training", f"{event.model} on {event.device_name} with {event.precision}{begun}")
+
+    def _fill_in(self, last_step: int) -> None:
+        """Epochs that are in history.json but were not recorded: the process died between the two."""
+        for epoch in read_history(self._attempt.run_dir):
+            if epoch["step"] > last_step:
+                continue
+            self._stage = str(epoch["stage"])
+            for key, value in epoch.items():
+                split, slash, name = key.partition("/")
+                if slash:
+                    self._metric(split, name, value, epoch["step"], float(epoch["epoch"]), _MISSING)
 
     def _step(self, event: StepLogged) -> None:
         self._columns |= {
@@ -161,12 +181,14 @@ class Recorder:
             if f"test/{name}" in event.metrics:
                 self._columns[f"test_{name}"] = _finite(event.metrics[f"test/{name}"])
 
-    def _metric(self, split: str, name: str, value: float, step: int, epoch: float) -> None:
+    def _metric(
+        self, split: str, name: str, value: float | None, step: int, epoch: float, statement: TextClause = _METRIC
+    ) -> None:
         values = {
             "job": self._attempt.job_id, "split": split, "name": name, "step": step, "epoch": epoch,
             "attempt": self._attempt.attempt, "stage": self._stage, "value": _finite(value), "at": self._now(),
         }  # fmt: skip
-        self._rows.append((_METRIC, values))
+        self._rows.append((statement, values))
 
     def _sample(self, memory: MemoryReading) -> None:
         if time.monotonic() - self._sampled < SAMPLE_SECONDS:
@@ -185,7 +207,9 @@ class Recorder:
         self._rows.append((_EVENT, values | {"kind": kind, "message": message}))
 
     def _keep_writing(self) -> None:
-        while not self._closed.wait(FLUSH_SECONDS):
+        while not self._closed.is_set():
+            self._hurry.wait(FLUSH_SECONDS)
+            self._hurry.clear()
             self._flush()
 
     def _flush(self) -> bool:
@@ -209,6 +233,15 @@ class Recorder:
                 self._rows = rows + self._rows
             return False
         return True
+
+
+def read_history(run_dir: Path) -> list[dict[str, Any]]:
+    """The epochs of history.json; none when it is missing or unreadable."""
+    try:
+        found = json.loads((run_dir / "history.json").read_text(encoding="utf-8"))
+        return [epoch for epoch in found if {"epoch", "step", "stage"} <= set(epoch)]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
 
 
 def _assignments(columns: dict[str, Any]) -> str:

@@ -6,6 +6,7 @@ time), "always crash", "forget" (a crash before any checkpoint), "stall 3", "slo
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
@@ -62,7 +63,9 @@ def events(_home: Home, attempt: Held, recipe: Recipe, stop: Stop) -> Iterator[E
         )  # fmt: skip
         misbehave(words, attempt, done)
         if done % PER_EPOCH == 0:
-            yield EpochEnded("train", epoch, done, {"val/accuracy": done / steps, "val/loss": 1 / done}, ("accuracy",))
+            metrics = {"val/accuracy": done / steps, "val/loss": 1 / done}
+            remember(attempt.run_dir, {"epoch": epoch, "stage": "train", "step": done, **metrics})
+            yield EpochEnded("train", epoch, done, metrics, ("accuracy",))
             yield save(attempt.run_dir, done)
     yield RunFinished(Outcome.COMPLETED, steps // PER_EPOCH, steps, {"test/accuracy": 0.75, "test/f1": 0.7})
 
@@ -87,6 +90,11 @@ def number(words: list[str], name: str, default: int) -> int:
 def load(folder: Path) -> int:
     path = folder / "last_checkpoint.pt"
     return int(path.read_text()) if path.exists() else 0
+
+
+def remember(folder: Path, epoch: dict[str, float | str]) -> None:
+    path = folder / "history.json"
+    path.write_text(json.dumps([*(json.loads(path.read_text()) if path.exists() else []), epoch]))
 
 
 def save(folder: Path, done: int) -> CheckpointSaved:
