@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from core.fit import CROP_SHARE, PADDING
@@ -93,7 +93,7 @@ def _level_table() -> Iterator[str]:
         yield f"| {name} | {' | '.join(cells)} |\n"
 
 
-def _in_order(levels: list[Level]) -> list[str]:
+def _in_order(levels: Sequence[Level]) -> list[str]:
     """Every change of any level; the strongest level has them all, in the order of application."""
     names = dict.fromkeys(step.transform for level in reversed(levels) for step in LEVELS[level])
     return list(names)

@@ -68,7 +68,7 @@ GROUPS: dict[str, tuple[Operation, ...]] = {
             "Gaussian blur, sigma in pixels",
             "GaussianBlur",
             2.0,
-            lambda x: {"blur_limit": 0, "sigma_limit": (x, x)},
+            lambda x: {"blur_limit": 0, "sigma_limit": (max(x, 0.1),) * 2},
         ),
         Operation(
             "motion blur, kernel 3 + x pixels", "MotionBlur", 8, lambda x: {"blur_limit": (3, 3 + 2 * int(x / 2))}
