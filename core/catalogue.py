@@ -10,6 +10,7 @@ import sys
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
+from typing import Any, cast
 
 TABLE = Path(__file__).parent / "timm_models.tsv"
 
@@ -53,7 +54,7 @@ def build() -> str:
         with torch.device("meta"):
             model = timm.create_model(name, pretrained=False)
         millions = sum(parameter.numel() for parameter in model.parameters()) / 1e6
-        size = int(model.pretrained_cfg.get("input_size", (3, 224, 224))[-1])
+        size = int(cast(dict[str, Any], model.pretrained_cfg).get("input_size", (3, 224, 224))[-1])
         lines.append(f"{name}\t{millions:.1f}\t{size}\t{int(timm.is_model_pretrained(name))}")
     return "\n".join(lines) + "\n"
 

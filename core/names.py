@@ -1,15 +1,14 @@
 """Model names without torch: short names, their input sizes, and the closest name for one that does not exist.
 
-`timm_models.txt` lists the architectures of the timm version that was tested (a test keeps it equal to
-``timm.list_models()``), so that a job with a misspelt model is refused before it is queued.
+The architectures are those of `core.catalogue`, so that a job with a misspelt model is refused before it is queued.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
+from core.catalogue import entries
 from recipes.errors import ConfigurationError, closest
 
 
@@ -39,7 +38,7 @@ SHORT_NAMES: dict[str, ShortName] = {
 @cache
 def architectures() -> frozenset[str]:
     """Every architecture timm knows, without importing timm."""
-    return frozenset((Path(__file__).parent / "timm_models.txt").read_text(encoding="ascii").split())
+    return frozenset(entry.name for entry in entries())
 
 
 def check_model_name(name: str) -> str:
