@@ -10,7 +10,9 @@ import sys
 import threading
 import weakref
 from collections.abc import Iterator, Sequence
+from multiprocessing.connection import wait
 from multiprocessing.context import BaseContext
+from multiprocessing.process import BaseProcess
 from typing import Any
 
 import torch
@@ -22,6 +24,7 @@ from core.sampler import Key
 from recipes.errors import FailureKind, JobError
 
 PREFETCH = 2  # batches ready per worker
+GRACE = 1.0  # seconds in which a death is noticed after the pipe broke
 
 
 class LoaderError(JobError):
@@ -76,13 +79,13 @@ class Pool:
         self._seats.batches = orders
         try:
             yield from self._loader
-        except RuntimeError as error:
-            if "DataLoader worker" not in str(error):
-                raise
-            raise LoaderError(
-                f"a loader process ended unexpectedly ({str(error).splitlines()[0]})",
-                "the machine may be out of memory: try --set data.workers=1, or a smaller batch or image size",
-            ) from error
+        except (RuntimeError, OSError, EOFError) as error:  # a dead worker shows as any of these
+            if reason := _death(_processes(self._loader)):
+                raise LoaderError(
+                    f"a loader process {reason}",
+                    "the machine may be out of memory: try --set data.workers=1, or a smaller batch or image size",
+                ) from error
+            raise
 
     def close(self) -> None:
         """End the processes; those that do not leave by themselves are killed."""
@@ -124,13 +127,29 @@ def _leave_with_parent() -> None:
         os._exit(1)
 
 
+def _processes(loader: DataLoader[Any]) -> list[BaseProcess]:
+    return list(getattr(getattr(loader, "_iterator", None), "_workers", ()))
+
+
+def _death(processes: list[BaseProcess]) -> str:
+    """How one of the processes ended: ``1234 was killed by signal 9``; empty when all live."""
+    wait([process.sentinel for process in processes], timeout=GRACE)
+    for process in processes:
+        code = process.exitcode
+        if code is not None:
+            return (
+                f"{process.pid} was killed by signal {-code}" if code < 0 else f"{process.pid} ended with code {code}"
+            )
+    return ""
+
+
 def _stop(loader: DataLoader[Any]) -> None:
-    iterator = getattr(loader, "_iterator", None)
-    if iterator is None:
+    """Ask the processes to leave, and kill those that do not within torch's own patience of 5 s."""
+    processes = _processes(loader)
+    if not processes:
         return
-    processes = list(getattr(iterator, "_workers", ()))
     with contextlib.suppress(RuntimeError, OSError):
-        iterator._shutdown_workers()
+        loader._iterator._shutdown_workers()  # type: ignore[union-attr]
     for process in processes:
         if process.is_alive():
             process.kill()
