@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import argparse
+import logging
 import os
 import signal
 import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from db.records import WorkerRecord
@@ -15,7 +18,6 @@ from jobs.liveness import is_alive, live_workers, worker_alive
 from recipes.errors import QueueError
 from recipes.home import Home
 
-START_SECONDS = 30.0
 STOP_SECONDS = 120.0
 ROOT = Path(__file__).parents[1]
 
@@ -27,48 +29,45 @@ def start_detached(home: Home, *, device: str = "auto", drain: bool = False) -> 
     """
     from jobs.device import resolve_device
 
+    if not hasattr(os, "fork"):
+        raise QueueError("this system cannot detach a worker", "run 'clf worker' in a window of its own")
     home.create()
     device = resolve_device(device)
     for worker in live_workers(home):
         if worker.device == device:
             raise QueueError(f"{device} already has a worker (pid {worker.pid})", "'clf worker stop' ends it")
     log = worker_log(home, device)
-    words = [sys.executable, "-P", "-m", "jobs.launch", str(home.root), device, *(["--drain"] if drain else [])]
-    environment = {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]).strip(":"),
-    }
+    told = _start(home, device, log, drain=drain)
+    if not told.endswith("ready"):
+        lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines() or [""]
+        raise QueueError(f"the worker of {device} did not start: {lines[-1]}", f"see {log}")
+    return int(told.split()[0])
+
+
+def _start(home: Home, device: str, log: Path, *, drain: bool) -> str:
+    """Start it through a process in between that ends at once, so that init adopts it; what it said on the pipe."""
+    reading, writing = os.pipe()
+    words = [sys.executable, "-P", "-m", "jobs.launch", str(home.root), device, "--ready", str(writing)]
     with log.open("ab") as out:
-        process = subprocess.Popen(
-            words,
+        subprocess.run(
+            [*words, *(["--drain"] if drain else [])],
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=subprocess.STDOUT,
             cwd=home.root,
-            env=environment,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))},
             start_new_session=True,
+            pass_fds=[writing],
+            check=False,
         )
-    _await_post(home, device, process, log)
-    return process.pid
+    os.close(writing)
+    with os.fdopen(reading) as pipe:
+        return pipe.read().strip()  # ends when the worker is at its post, or dead
 
 
 def worker_log(home: Home, device: str) -> Path:
     """Where a detached worker writes."""
     return home.workers / f"{device.replace(':', '_')}.log"
-
-
-def _await_post(home: Home, device: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline:
-        if any(worker.pid == process.pid for worker in live_workers(home)):
-            return
-        if process.poll() is not None:
-            if process.returncode == 0:  # a drain that found nothing to do
-                return
-            lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines() or [""]
-            raise QueueError(f"the worker of {device} did not start: {lines[-1]}", f"see {log}")
-        time.sleep(0.05)
-    raise QueueError(f"the worker of {device} is not ready after {START_SECONDS:.0f} s", f"see {log}")
 
 
 def stop_worker(home: Home, *, device: str | None = None, now: bool = False) -> list[int]:
@@ -106,19 +105,48 @@ def _request(home: Home, worker: WorkerRecord, urgency: int) -> None:
 
 
 def main() -> int:
-    """The detached worker itself: ``python -m jobs.launch HOME DEVICE [--drain]``."""
-    import logging
+    """The worker in the background: ``python -m jobs.launch HOME DEVICE [--drain] [--ready PIPE]``.
 
+    With a pipe it leaves its parent behind, writes its pid, and later "ready"; without one a service manager runs it.
+    """
+    parser = argparse.ArgumentParser(prog="jobs.launch")
+    parser.add_argument("home", type=Path)
+    parser.add_argument("device")
+    parser.add_argument("--drain", action="store_true")
+    parser.add_argument("--ready", type=int)
+    options = parser.parse_args()
+    if options.ready is None:
+        return _run(Home(options.home), options.device, drain=options.drain, ready=lambda: None)
+    if os.fork():
+        os._exit(0)
+    os.write(options.ready, f"{os.getpid()} ".encode())
+    return _run(Home(options.home), options.device, drain=options.drain, ready=_once(options.ready))
+
+
+def _once(pipe: int) -> Callable[[], None]:
+    """Say "ready" the first time it is called."""
+    left = [pipe]
+
+    def ready() -> None:
+        if left:
+            os.write(left[0], b"ready")
+            os.close(left.pop())
+
+    return ready
+
+
+def _run(home: Home, device: str, *, drain: bool, ready: Callable[[], None]) -> int:
     from jobs.worker import work
     from recipes.errors import ClfError
 
     logging.basicConfig(format="%(asctime)s  %(message)s")
     logging.getLogger("clf").setLevel(logging.INFO)
-    logging.getLogger("clf.worker").info("worker of %s, pid %d", sys.argv[2], os.getpid())
+    log = logging.getLogger("clf.worker")
+    log.info("worker of %s, pid %d", device, os.getpid())
     try:
-        return work(Home(Path(sys.argv[1])), device=sys.argv[2], drain="--drain" in sys.argv)
+        return work(home, device=device, drain=drain, on_tick=lambda _job_id: ready())
     except ClfError as error:
-        logging.getLogger("clf.worker").error("%s", error.message)
+        log.error("%s", error.message)
         return error.exit_code
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from sqlalchemy import delete
@@ -208,6 +208,16 @@ class Queue:
             session.delete(job)
         if run_dir is not None and run_dir.parent == self.home.runs:
             shutil.rmtree(run_dir, ignore_errors=True)
+
+    def free(self, job_id: int, files: Iterable[Path]) -> None:
+        """Delete some files of a finished job's run directory; the write lock keeps a retry from racing it."""
+        with self.database.transaction() as session:
+            job = get_job(session, job_id)
+            if job.finished_at is None:
+                raise QueueError(f"#{job_id} is {job.state}", "only a finished job's files can be freed")
+            for path in files:
+                path.unlink(missing_ok=True)
+            note(session, job_id, "freed", "files other than the best weights and the reports", job.attempt)
 
     def _set_paused(self, paused: bool) -> None:
         with self.database.transaction() as session:

@@ -6,6 +6,7 @@ import os
 import signal
 import sqlite3
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
@@ -17,6 +18,7 @@ LEAVE_SIGNALS = tuple(
     getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGHUP", "SIGBREAK") if hasattr(signal, name)
 )
 POLL_SECONDS = 1.0
+SAME_SECONDS = 1.0  # a shutdown signals worker and child, and the worker its child: within this it is one request
 
 
 class Stop:
@@ -27,6 +29,7 @@ class Stop:
         self.by_flag = False
         self.stale = threading.Event()  # the job belongs to another attempt
         self._at_once = at_once
+        self._asked_at = 0.0
 
     def __call__(self) -> bool:
         return self.by_signal is not None or self.by_flag or self.stale.is_set()
@@ -42,9 +45,10 @@ class Stop:
         threading.Thread(target=self._watch, args=arguments, name="flags", daemon=True).start()
 
     def _signalled(self, number: int, _frame: FrameType | None) -> None:
-        if self.by_signal is not None:
+        if self.by_signal is None:
+            self._asked_at, self.by_signal = time.monotonic(), signal.Signals(number).name
+        elif time.monotonic() - self._asked_at > SAME_SECONDS:
             self._at_once()
-        self.by_signal = signal.Signals(number).name
 
     def _watch(self, database: Path, job_id: int, token: str) -> None:
         pause = threading.Event()
