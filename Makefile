@@ -2,7 +2,6 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-DEMO_HOME := $(CURDIR)/.clf
 
 .PHONY: demo test check format help clean
 
@@ -11,17 +10,17 @@ help:  ## this list
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
+	$(BIN)/python -m pip install -qq --disable-pip-version-check --upgrade "pip>=25.1"
 	@echo "installing clf and what it needs (torch is large: a few minutes on first use)"
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e .
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --group dev
+	$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt --group dev
 	@touch $@
 
 demo: $(VENV)/.installed  ## set up, train on handwritten digits, show the result
-	@CLF_HOME="$${CLF_HOME:-$(DEMO_HOME)}" $(BIN)/clf demo
+	@$(BIN)/clf run demo
 
 test: $(VENV)/.installed-dev  ## set up and run the tests
 	$(BIN)/python -m pytest

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import typer
@@ -22,12 +23,26 @@ def summary(job_id: int) -> None:
         typer.echo(chart([job], metric, None, CHART_HEIGHT))
     _table(job)
     _files(job)
-    typer.echo(
-        f"\nnext: clf tui            the full-screen app\n"
-        f"      clf status         the queue\n"
-        f"      clf show {job.id:<9} this job\n"
-        f"      clf recipes        what else to train"
-    )
+    typer.echo("\nnext")
+    for command, purpose in (
+        ("tui", "the full-screen app"),
+        ("status", "the queue"),
+        (f"show {job.id}", "this job"),
+        ("recipes", "what else to train"),
+    ):
+        typer.echo(f"  {program()} {command:<12}{purpose}")
+
+
+def program() -> str:
+    """`clf`, or the path to type where it is not on the search path."""
+    import shutil
+
+    found = shutil.which("clf")
+    called = Path(sys.argv[0])
+    if called.name != "clf" or (found and Path(found).resolve() == called.resolve()):
+        return "clf"
+    here = Path.cwd()
+    return str(called.relative_to(here) if called.is_absolute() and called.is_relative_to(here) else called)
 
 
 def _table(job: JobRecord) -> None:
