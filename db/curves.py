@@ -41,6 +41,22 @@ def series(conn: sqlite3.Connection, job_id: int, split: str, name: str, *, colu
     return Series(f"{split}/{name}", tuple(row[0] for row in rows), tuple(row[1] for row in rows))
 
 
+def places(conn: sqlite3.Connection, job_id: int, *, columns: int = 200) -> list[tuple[float, int, float]]:
+    """(epoch, step, Unix time) of the training-loss readings in rising order, about `columns` of them.
+
+    They turn a curve over epochs into one over steps or over time; an attempt's pause is a jump in time.
+    """
+    loss = "FROM metric WHERE job_id = :job AND split IN ('step', 'train') AND name = 'loss'"
+    values = {"job": job_id, "columns": max(1, columns)}
+    first, last = conn.execute(f"SELECT min(step), max(step) {loss}", values).fetchone()
+    if first is None:
+        return []
+    query = (
+        f"SELECT max(epoch), step, at {loss} GROUP BY (step - :first) * :columns / (:last - :first + 1) ORDER BY step"
+    )
+    return [tuple(row) for row in conn.execute(query, values | {"first": first, "last": last})]
+
+
 def samples(conn: sqlite3.Connection, job_id: int, *, columns: int = 200) -> dict[str, Series]:
     """Memory and device readings over the seconds since the first sample; a reading never taken is left out."""
     first, last, count = conn.execute(

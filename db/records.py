@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from db.curves import Series, samples, series
+from db.curves import Series, places, samples, series
 from db.names import find
 from db.refusals import NEWEST, refuse_newer
 from db.versions import version_of
@@ -29,6 +29,7 @@ __all__ = [
     "find",
     "job",
     "jobs",
+    "places",
     "queue_paused",
     "samples",
     "series",
