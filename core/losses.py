@@ -11,6 +11,7 @@ from torch import Tensor
 from core.mixing import Mixed
 from recipes.sections import Loss, LossName
 
+TINY = 1e-7  # 1 - p of a perfect answer: below it the gradient of its gamma-th power is infinite
 PerImage = Callable[[Tensor, Tensor], Tensor]
 
 
@@ -93,7 +94,7 @@ def focal(scores: Tensor, targets: Tensor, alpha: float, gamma: float, weights: 
     `targets` ``(N, classes)`` sum to 1; with soft targets it is their weighted sum over the classes.
     """
     log_p = F.log_softmax(scores, dim=1)
-    per_class = -alpha * (1.0 - log_p.exp()).pow(gamma) * log_p * targets
+    per_class = -alpha * (1.0 - log_p.exp()).clamp_min(TINY).pow(gamma) * log_p * targets
     return (per_class if weights is None else per_class * weights).sum(dim=1)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from timm.utils import ModelEmaV3
 
-from core.events import Outcome
+from core.events import Outcome, Warned
 from core.manifest import Manifest
 from core.memory import MemoryMeter
 from core.models import Network
@@ -118,9 +118,13 @@ class Run:
         if not self.unfinished:
             self.outcome = Outcome.EARLY_STOPPED
 
-    def end(self, outcome: Outcome) -> None:
-        """No more epochs; what is left is the test of the best weights."""
-        self.position.stage, self.outcome = len(self.plans), outcome
+    def end_for_time(self) -> Warned:
+        """``run.max_time`` is spent: no more epochs, only the test of the best weights. Returns what to say."""
+        cut = f"the time of {self.recipe.run.max_time:g} s is spent after epoch {self.position.epoch} of "
+        self.position.stage, self.outcome = len(self.plans), Outcome.OUT_OF_TIME
+        return Warned(
+            "time", f"{cut}{self.recipe.total_epochs}: the learning-rate schedule is cut there, not shortened"
+        )
 
 
 def batch_size(plan: StagePlan) -> int:

@@ -158,13 +158,13 @@ def observe(stage: Stage, loss: float) -> None:
         stage.plateau.observe(loss, stage.plan.schedule.plateau_patience)
 
 
-def wants_to_stop(stage: Stage, values: dict[str, float]) -> bool:
+def wants_to_stop(stage: Stage, metrics: dict[str, float]) -> bool:
     """Early stopping: whether the watched validation value has not improved for as long as the recipe allows."""
     early = stage.plan.run.early_stopping
     if early is None:
         return False
     sign = -1.0 if early.metric == "loss" else 1.0
-    value = sign * values[early.metric.value]
+    value = sign * metrics[f"val/{early.metric.value}"]
     if stage.watched is None or value > stage.watched + early.min_delta:
         stage.watched, stage.waited = value, 0
     else:

@@ -67,7 +67,7 @@ def _train_stage(run: Run, stage: Stage, stop: Stop) -> Generator[Event, None, O
         yield from record_epoch(run, stage, metrics, meter)
         observe(stage, metrics["val/loss"])
         if leaving is Outcome.OUT_OF_TIME:
-            run.end(Outcome.OUT_OF_TIME)
+            yield run.end_for_time()
         elif wants_to_stop(stage, metrics):
             run.leave_stage()
         else:

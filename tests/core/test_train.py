@@ -1,0 +1,230 @@
+"""Whole runs: what they write, that stopping and going on changes nothing, and that bad luck spoils nothing."""
+
+from __future__ import annotations
+
+import csv
+import json
+import random
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from core.checkpoint import LAST, load
+from core.events import (
+    CheckpointSaved,
+    EpochEnded,
+    Event,
+    Outcome,
+    RunFinished,
+    RunStarted,
+    StageStarted,
+    StepLogged,
+    Warned,
+)
+from core.train import train
+from recipes.find import load as load_recipe
+from recipes.recipe import Recipe
+
+Make = Callable[..., Recipe]
+Go = Callable[..., list[Event]]
+TIMES = ("run/seconds", "run/images_per_second")
+
+
+def end_of(events: list[Event]) -> RunFinished:
+    assert isinstance(events[-1], RunFinished)
+    return events[-1]
+
+
+def warnings(events: list[Event], kind: str) -> list[str]:
+    return [event.message for event in events if isinstance(event, Warned) and event.kind == kind]
+
+
+def without_times(history: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{key: value for key, value in record.items() if key not in TIMES} for record in history]
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether two checkpoints' values are equal bit for bit."""
+    if isinstance(one, torch.Tensor):
+        return torch.equal(one, other)
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
+    if isinstance(one, list | tuple):
+        return len(one) == len(other) and all(map(same, one, other))
+    return bool(one == other)
+
+
+def test_a_run_tells_its_story_in_order_and_writes_every_file(recipe: Make, run: Go, tmp_path: Path) -> None:
+    events = run(recipe())
+    kinds = [type(event) for event in events]
+    assert kinds.index(RunStarted) < kinds.index(StageStarted) < kinds.index(EpochEnded)
+    assert [event.epoch for event in events if isinstance(event, EpochEnded)] == [1, 2]
+    ended = end_of(events)
+    assert (ended.outcome, ended.epoch, ended.step) == (Outcome.COMPLETED, 2, 6)
+    assert {"test/accuracy", "test/f1", "test/loss", "test/top5"} == ended.metrics.keys()
+    names = {path.relative_to(tmp_path / "run").as_posix() for path in ended.files}
+    assert names == {
+        "recipe.toml", "history.json", "training_curves.png", "model_info.json",
+        "best_accuracy.pt", "best_f1.pt", "last_checkpoint.pt", "final_model.pt",
+        "evaluation/report.json", "evaluation/report.csv", "evaluation/confusion_matrix.csv",
+        "evaluation/confusion_matrix.png", "evaluation/predictions.csv",
+    }  # fmt: skip
+
+
+def test_the_files_agree_with_the_events(recipe: Make, run: Go, tmp_path: Path) -> None:
+    events = run(recipe())
+    folder = tmp_path / "run"
+    history = json.loads((folder / "history.json").read_text())
+    for record, event in zip(history, (e for e in events if isinstance(e, EpochEnded)), strict=True):
+        assert record == {"epoch": event.epoch, "stage": event.stage, "step": event.step, **event.metrics}
+    metrics = end_of(events).metrics
+    rows = list(csv.DictReader((folder / "evaluation/predictions.csv").read_text().splitlines()))
+    assert sum(row["correct"] == "yes" for row in rows) / len(rows) == pytest.approx(metrics["test/accuracy"])
+    assert json.loads((folder / "evaluation/report.json").read_text())["f1"] == pytest.approx(metrics["test/f1"])
+    info = json.loads((folder / "model_info.json").read_text())
+    assert info["architecture"] == "test_resnet"
+    assert info["classes"] == [str(digit) for digit in range(10)]
+    assert info["input"]["image_size"] == 32
+
+
+def test_the_frozen_recipe_can_be_run_again(recipe: Make, run: Go, tmp_path: Path) -> None:
+    first = recipe(name="two_stage", data={"source": "digits"})
+    run(first)
+    document = tomllib.loads((tmp_path / "run/recipe.toml").read_text())
+    assert document["model"]["name"] == "test_resnet"
+    again = load_recipe("recipe", file=tmp_path / "run/recipe.toml")
+    assert again.model_copy(update={"name": first.name}) == first
+
+
+def test_the_final_model_is_the_best_by_validation_and_loads_as_plain_data(
+    recipe: Make, run: Go, tmp_path: Path
+) -> None:
+    events = run(recipe("run.epochs=4", "optim.lr=0.01", "run.select=f1"))
+    best = max((e for e in events if isinstance(e, EpochEnded)), key=lambda event: event.metrics["val/f1"])
+    final = torch.load(tmp_path / "run/final_model.pt", weights_only=True)
+    assert final["epoch"] == best.epoch
+    assert final["metrics"]["val/f1"] == best.metrics["val/f1"]
+    assert same(final["weights"], load(tmp_path / "run/best_f1.pt")["weights"])
+    assert final["metrics"]["test/accuracy"] == end_of(events).metrics["test/accuracy"]
+
+
+def test_a_frozen_stage_moves_only_the_classifier(recipe: Make, datasets: Path, tmp_path: Path) -> None:
+    plan = recipe(name="two_stage", data={"source": "digits"}, run={"epochs": 2, "ema_decay": 0.0})
+    states: list[dict[str, Any]] = []
+    for event in train(plan, tmp_path / "run", datasets=datasets):
+        if isinstance(event, CheckpointSaved) and event.kind == "last":
+            states.append(load(event.path)["weights"])
+    before, head, finetuned = states
+    moved = {name for name in before if not torch.equal(before[name], head[name])}
+    assert moved == {"fc.weight", "fc.bias"}
+    untouched = {name for name in head if torch.equal(head[name], finetuned[name])}
+    assert not untouched, "the second stage trains everything, BatchNorm statistics included"
+
+
+EVENTFUL = (
+    "run.epochs=3", "run.ema_decay=0.9", "model.dropout=0.2", "model.drop_path=0.1", "augment.level=medium",
+    "augment.mixup_alpha=0.2", "augment.cutmix_alpha=1.0", "run.accumulation=2", "schedule.warmup_epochs=1",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def kept() -> dict[str, Any]:
+    """The uninterrupted run's last checkpoint, trained once for the module."""
+    return {}
+
+
+def uninterrupted(kept: dict[str, Any], recipe: Recipe, datasets: Path, folder: Path) -> dict[str, Any]:
+    if not kept:
+        list(train(recipe, folder, datasets=datasets))
+        kept |= load(folder / LAST)
+    return kept
+
+
+def assert_equal_runs(one: dict[str, Any], other: dict[str, Any]) -> None:
+    assert same(one["weights"], other["weights"])
+    assert same(one["average"], other["average"])
+    assert one["position"] == other["position"]
+    assert one["best"] == other["best"]
+    assert without_times(one["history"]) == without_times(other["history"])
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_killed_run_resumes_to_the_same_weights(
+    recipe: Make, datasets: Path, tmp_path: Path, kept: dict[str, Any], seed: int
+) -> None:
+    """Dropped at five random events each (30 in all): in a batch, after a save, at a stage's or a run's end."""
+    plan = recipe(*EVENTFUL, run={"checkpoint_every": 1e-9})
+    whole = uninterrupted(kept, plan, datasets, tmp_path / "whole")
+    chance = random.Random(seed)
+    for _ in range(5):
+        killed = train(plan, tmp_path / "killed", datasets=datasets)
+        for _, _event in zip(range(chance.randrange(1, 18)), killed, strict=False):
+            pass
+        killed.close()  # type: ignore[attr-defined]
+    events = list(train(plan, tmp_path / "killed", datasets=datasets))
+    assert end_of(events).outcome is Outcome.COMPLETED
+    assert_equal_runs(whole, load(tmp_path / "killed" / LAST))
+
+
+def test_a_stopped_run_leaves_at_once_and_goes_on_where_it_was(
+    recipe: Make, datasets: Path, tmp_path: Path, kept: dict[str, Any]
+) -> None:
+    plan = recipe(*EVENTFUL)
+    whole = uninterrupted(kept, plan, datasets, tmp_path / "whole")
+    for moment in (1, 2, 3, 5, 7, 4):
+        asked = iter(range(1, 100))
+        *_, last = train(plan, tmp_path / "stopped", datasets=datasets, stop=lambda m=moment, a=asked: next(a) >= m)
+        assert isinstance(last, RunFinished)
+        assert last.outcome is Outcome.STOPPED
+        assert last.metrics == {}
+    list(train(plan, tmp_path / "stopped", datasets=datasets))
+    assert_equal_runs(whole, load(tmp_path / "stopped" / LAST))
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_the_number_of_loader_processes_changes_no_weight(
+    recipe: Make, datasets: Path, tmp_path: Path, kept: dict[str, Any], workers: int
+) -> None:
+    plan = recipe(*EVENTFUL)
+    whole = uninterrupted(kept, plan, datasets, tmp_path / "whole")
+    list(train(recipe(*EVENTFUL, f"data.workers={workers}"), tmp_path / "run", datasets=datasets))
+    assert_equal_runs(whole, load(tmp_path / "run" / LAST))
+
+
+def test_a_damaged_checkpoint_is_said_and_the_one_before_it_used(
+    recipe: Make, datasets: Path, tmp_path: Path, kept: dict[str, Any]
+) -> None:
+    plan = recipe(*EVENTFUL, run={"checkpoint_every": 1e-9})
+    whole = uninterrupted(kept, plan, datasets, tmp_path / "whole")
+    for event in train(plan, tmp_path / "run", datasets=datasets):
+        if isinstance(event, CheckpointSaved) and event.step == 4:
+            break
+    path = tmp_path / "run" / LAST
+    path.write_bytes(path.read_bytes()[:-100])
+    events = list(train(plan, tmp_path / "run", datasets=datasets))
+    assert len(warnings(events, "damaged_checkpoint")) == 1
+    assert_equal_runs(whole, load(path))
+
+
+def test_a_reading_comes_at_most_about_twice_a_second(recipe: Make, run: Go) -> None:
+    events = run(recipe("run.epochs=1", "data.samples=400", "run.batch_size=2"))
+    readings = [event for event in events if isinstance(event, StepLogged) and event.phase == "train"]
+    (epoch,) = [event for event in events if isinstance(event, EpochEnded)]
+    assert len(readings) <= epoch.metrics["run/seconds"] / 0.5 + 1
+
+
+def test_early_stopping_ends_the_stage_and_then_the_run(recipe: Make, run: Go) -> None:
+    stopping = {"metric": "accuracy", "patience": 1, "min_delta": 1.0}  # nothing counts as better by so much
+    plan = recipe(
+        name="two_stage", data={"source": "digits", "samples": 20}, run={"epochs": 22, "early_stopping": stopping}
+    )
+    events = run(plan)
+    assert [event.epoch for event in events if isinstance(event, EpochEnded)] == [1, 2, 3, 4]
+    assert [(event.name, event.first_epoch) for event in events if isinstance(event, StageStarted)] == [
+        ("head", 1), ("finetune", 3),
+    ]  # fmt: skip
+    assert end_of(events).outcome is Outcome.EARLY_STOPPED
