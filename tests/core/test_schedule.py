@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 
 import pytest
@@ -77,7 +78,7 @@ def test_every_shape_begins_at_the_peak_after_a_linear_warm_up(name: ScheduleNam
     schedule = Schedule(name=name, warmup_epochs=2, warmup_start_factor=0.02, milestones=(0.9,))
     rates = ours(schedule, Span.of(schedule, STEPS // PER_EPOCH, PER_EPOCH))
     assert rates[0] == pytest.approx(0.02 * PEAK)
-    rises = [after - before for before, after in zip(rates[:24], rates[1:25], strict=True)]
+    rises = [after - before for before, after in itertools.pairwise(rates[:25])]
     assert rises == pytest.approx([rises[0]] * 24)
     assert rates[24] == pytest.approx(PEAK)
     assert max(rates) == pytest.approx(PEAK)
