@@ -51,12 +51,26 @@ def work(
     `drain` ends when nothing is left that could run, `only` when that job has ended. `on_tick` is called about five
     times a second with the running job's id. Raises QueueError when the device is missing or has its worker.
     """
-    home.create()
-    database = open_database(home.database)
     name = resolve_device(device)
+    return serve(home, name, child, graces, drain=drain, poll=poll, only=only, on_tick=on_tick)
+
+
+def serve(
+    home: Home,
+    device: str,
+    child: Sequence[str],
+    graces: Graces,
+    *,
+    drain: bool = False,
+    poll: float = 0.5,
+    only: int | None = None,
+    on_tick: OnTick = lambda _job_id: None,
+) -> int:
+    """`work` on a device known by its own name."""
+    database = open_database(home.create().database)
     try:
-        with post(home, database, name) as worker_id:
-            worker = Worker(home, database, name, worker_id, child, graces)
+        with post(home, database, device) as worker_id:
+            worker = Worker(home, database, device, worker_id, child, graces)
             return worker.run(drain=drain, poll=poll, only=only, on_tick=on_tick)
     finally:
         database.close()

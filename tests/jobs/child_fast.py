@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sqlite3
 import sys
 import time
@@ -14,7 +13,7 @@ from filelock import FileLock, Timeout
 from jobs.ending import EXIT_CODES, End, Ending, write_ending
 from jobs.liveness import CHILD_LOCK
 
-SECONDS = 0.02
+SECONDS = 0.05
 
 
 def main() -> int:
@@ -26,9 +25,10 @@ def main() -> int:
     connection = sqlite3.connect(f"{(options.home / 'clf.db').as_uri()}?mode=ro", uri=True, timeout=30)
     row = connection.execute("SELECT token, device FROM job WHERE id = ?", (options.job,)).fetchone()
     connection.close()
-    device = options.home / "workers" / f"{row[1] or 'none'}.child.lock"
+    device = str(row[1]).replace(":", "_")
+    lock = options.home / "workers" / f"{device}.child.lock"
     try:
-        with FileLock(run_dir / CHILD_LOCK, timeout=30), FileLock(device, timeout=30):
+        with FileLock(run_dir / CHILD_LOCK, timeout=30), FileLock(lock, timeout=30):
             return train(run_dir, options.token, options.home, options.job)
     except Timeout:
         return 76
@@ -36,15 +36,15 @@ def main() -> int:
 
 def train(run_dir: Path, token: str, home: Path, job_id: int) -> int:
     connection = sqlite3.connect(f"{(home / 'clf.db').as_uri()}?mode=ro", uri=True, timeout=30)
-    row = connection.execute("SELECT token FROM job WHERE id = ?", (job_id,)).fetchone()
+    row = connection.execute("SELECT token, device FROM job WHERE id = ?", (job_id,)).fetchone()
     connection.close()
     if row[0] != token:
         return 76
-    spans = run_dir / "spans.txt"
-    began = time.monotonic()
-    time.sleep(SECONDS)
-    with spans.open("a") as file:  # one line per attempt that came to its end
-        file.write(f"{token} {os.getpid()} {began} {time.monotonic()}\n")
+    with (run_dir / "spans.txt").open("a") as file:  # device, when it began, and, if it lived so long, when it ended
+        file.write(f"{row[1]} {time.monotonic()}")
+        file.flush()
+        time.sleep(SECONDS)
+        file.write(f" {time.monotonic()}\n")
     write_ending(run_dir, token, Ending(End.SUCCEEDED, outcome="completed"))
     return EXIT_CODES[End.SUCCEEDED]
 

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from jobs.ladder import Graces
-from jobs.worker import work
+from jobs.worker import serve
 from recipes.errors import ClfError
 from recipes.home import Home
 
@@ -23,13 +23,13 @@ if __name__ == "__main__":
     logging.basicConfig(format="%(asctime)s %(message)s")
     logging.getLogger("clf").setLevel(logging.INFO)
     try:
-        code = work(
+        code = serve(  # not `work`: a test may have devices this machine lacks
             Home(options.home),
-            device=options.device,
+            options.device,
+            [sys.executable, "-P", str(Path(__file__).parent / options.child)],
+            Graces(options.grace, options.grace),
             drain=options.drain,
             poll=0.05,
-            child=[sys.executable, "-P", str(Path(__file__).parent / options.child)],
-            graces=Graces(options.grace, options.grace),
         )
     except ClfError as error:
         sys.exit(error.message)
