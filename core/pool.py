@@ -11,8 +11,8 @@ import threading
 import weakref
 from collections.abc import Iterator, Sequence
 from multiprocessing.connection import wait
-from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
+from types import ModuleType
 from typing import Any
 
 import torch
@@ -55,6 +55,7 @@ class Pool:
         self._seats = _Seats()
         self._loader: DataLoader[Any] | None = None
         if workers > 0:
+            warm_up()
             self._loader = DataLoader(
                 reader,  # type: ignore[arg-type]
                 batch_sampler=self._seats,
@@ -78,7 +79,9 @@ class Pool:
             return
         self._seats.batches = orders
         try:
-            yield from self._loader
+            with _without_main():
+                batches = iter(self._loader)
+            yield from batches
         except (RuntimeError, OSError, EOFError) as error:  # a dead worker shows as any of these
             if reason := _death(_processes(self._loader)):
                 raise LoaderError(
@@ -98,14 +101,32 @@ def _as_it_is(batch: Any) -> Any:
     return batch
 
 
-def _context() -> BaseContext:
-    """forkserver where it is safe: torch and albumentations are imported once and shared, and no lock or CUDA
-    context of this process is copied. macOS's frameworks do not survive a fork."""
-    if sys.platform != "linux":
-        return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["core.reader", "core.augment"])
-    return context
+def warm_up() -> None:
+    """Start the fork server, which imports torch and albumentations for all workers (2.5 s on 2 cores); returns at
+    once. Called early, the import runs beside the preparation of the run."""
+    if sys.platform == "linux":
+        from multiprocessing import forkserver
+
+        _context().set_forkserver_preload(["core.reader", "core.augment"])
+        forkserver.ensure_running()
+
+
+def _context() -> Any:
+    """forkserver where it is safe: a worker starts in 0.1 s instead of 3 and owns 25 MB instead of 330, and no lock
+    or CUDA context of this process is copied. macOS's frameworks do not survive a fork."""
+    return multiprocessing.get_context("forkserver" if sys.platform == "linux" else "spawn")
+
+
+@contextlib.contextmanager
+def _without_main() -> Iterator[None]:
+    """Workers would import this process's main module, which they do not need: half a second each for a job, and
+    an endless loop for a script that trains at its top level."""
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 def _begin(_: int) -> None:

@@ -20,6 +20,7 @@ from core.loader import auto_workers
 from core.manifest import Manifest, build_manifest
 from core.models import Network, build, parameter_count
 from core.names import check_model_name
+from core.pool import warm_up
 from core.precision import Numbers, choose_numbers
 from core.run import Best, Position, Run, batch_size, step_seed
 from core.weights import copy_fitting, read_weights
@@ -40,6 +41,8 @@ def prepare(recipe: Recipe, folder: Path, *, datasets: Path, init_from: Path | N
     write_recipe(recipe, folder)
     yield from ensure_data(recipe.data, datasets)
     manifest = build_manifest(recipe.data, recipe.run.seed, datasets)
+    if loader_workers(recipe, manifest, device):
+        warm_up()
     yield from check_images(manifest, os.cpu_count() or 1, datasets / ".checked")
     make_repeatable(device, recipe.run.deterministic)
     saved = yield from _earlier_attempt(manifest, folder)

@@ -249,12 +249,11 @@ def test_workers_leave_when_their_trainer_is_killed(pictures: Path, tmp_path: Pa
         "from pathlib import Path\n"
         "from tests.core_data.conftest import manifest_of, plan_of\n"
         "from core.loader import Loader\n"
-        "if __name__ == '__main__':\n"
-        f"    root = Path({str(pictures)!r})\n"
-        "    loader = Loader(manifest_of(root), 'train', plan_of(root), seed=0, train=True, batch_size=4, workers=2)\n"
-        "    list(loader.epoch(1))\n"
-        "    print('ready', flush=True)\n"
-        "    time.sleep(600)\n"
+        f"root = Path({str(pictures)!r})\n"  # at the top level: workers must not run the script again
+        "loader = Loader(manifest_of(root), 'train', plan_of(root), seed=0, train=True, batch_size=4, workers=2)\n"
+        "list(loader.epoch(1))\n"
+        "print('ready', flush=True)\n"
+        "time.sleep(600)\n"
     )
     root = Path(__file__).parents[2]
     environment = {**os.environ, "PYTHONPATH": str(root)}
