@@ -54,7 +54,9 @@ def places(conn: sqlite3.Connection, job_id: int, *, columns: int = 200) -> list
     query = (
         f"SELECT max(epoch), step, at {loss} GROUP BY (step - :first) * :columns / (:last - :first + 1) ORDER BY step"
     )
-    return [tuple(row) for row in conn.execute(query, values | {"first": first, "last": last})]
+    start = conn.execute(f"SELECT epoch, step, at {loss} AND step = :first", values | {"first": first}).fetchone()
+    rows = [tuple(row) for row in conn.execute(query, values | {"first": first, "last": last})]
+    return rows if rows[0][1] == first else [tuple(start), *rows]
 
 
 def samples(conn: sqlite3.Connection, job_id: int, *, columns: int = 200) -> dict[str, Series]:
