@@ -28,13 +28,13 @@ def _quiet_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm-256color")
 
 
-@pytest.fixture()
+@pytest.fixture
 def home(tmp_path: Path) -> Home:
     """Nine jobs, one in each state and some more."""
     return fill(Home(tmp_path / "home"))
 
 
-@pytest.fixture()
+@pytest.fixture
 def opened() -> Opened:
     """The app on a home, first screen shown; use as an async context manager that gives a pilot."""
 
@@ -82,7 +82,7 @@ def screen_text(pilot: Pilot[Any]) -> str:
     return "\n".join(strip.text for strip in pilot.app.screen._compositor.render_strips())
 
 
-@pytest.fixture()
+@pytest.fixture
 def held_worker_lock(home: Home) -> Iterator[None]:
     """This process plays the worker of cuda:0: it holds the lock and its own pid stands in the record."""
     from db.engine import open_database

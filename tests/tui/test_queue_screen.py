@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -234,7 +235,7 @@ async def test_the_worker_line_and_the_warning_on_quit(home: Home, opened: Opene
         await pilot.press("q")
         assert isinstance(pilot.app.screen, ConfirmScreen)
         await settled(pilot)
-        assert "goes on in the background" in screen_text(pilot)
+        assert f"The worker (pid {os.getpid()}, training #2 two_stage)" in screen_text(pilot)
 
 
 async def test_another_process_is_followed(home: Home, opened: Opened) -> None:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
+from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from db import records
 from db.records import JobRecord, Series
 from tui.charts.picture import Axes, Curve, Mark, Picture
-from tui.charts.scale import Unit
+from tui.charts.scale import Unit, number
 from tui.charts.smooth import smooth
 
 TRAIN, VAL, EMA = 0, 1, 2  # colours of the splits, the same in every chart
@@ -30,13 +31,59 @@ class View:
 
 
 def pictures(conn: sqlite3.Connection, job: JobRecord, view: View, keys: Sequence[str]) -> dict[str, Picture]:
-    """The charts named by `keys`: loss, accuracy, f1, lr, gap, memory, utilization, temperature, speed."""
+    """The charts named by `keys`: loss, accuracy, f1, lr, gap, memory, utilization, temperature, power, speed."""
     makers = {"loss": _loss, "accuracy": _accuracy, "f1": _f1, "lr": _lr, "gap": _gap, "speed": _speed}
     found = {key: makers[key](conn, job, view) for key in keys if key in makers}
+    if found and view.x_axis != "epoch":
+        ruler = Ruler(records.places(conn, job.id, columns=view.columns), view.x_axis)
+        found = {key: ruler.laid_on(picture) for key, picture in found.items()}
     if machine := [key for key in keys if key not in makers]:
         readings = records.samples(conn, job.id, columns=view.columns)
-        found |= {key: _machine(key, readings) for key in machine}
-    return {key: found[key] for key in keys}
+        found |= {key: _machine(key, readings, view) for key in machine}
+    return {key: read_out(found[key], view) for key in keys}
+
+
+class Ruler:
+    """Turns epochs into steps or into seconds since the first reading, straight between the readings."""
+
+    def __init__(self, places: Sequence[tuple[float, int, float]], x_axis: str) -> None:
+        self._epochs = [place[0] for place in places]
+        start = places[0][2] if places else 0.0
+        self._xs = [float(place[1]) if x_axis == "step" else place[2] - start for place in places]
+        self._unit = Unit.STEP if x_axis == "step" else Unit.SECONDS
+
+    def laid_on(self, picture: Picture) -> Picture:
+        """The picture with x in this unit."""
+        if len(self._epochs) < 2:
+            return replace(picture, curves=(), marks=())
+        curves = tuple(replace(curve, xs=tuple(map(self.at, curve.xs))) for curve in picture.curves)
+        marks = tuple(replace(mark, x=self.at(mark.x)) for mark in picture.marks)
+        return replace(picture, curves=curves, marks=marks, axes=replace(picture.axes, x=self._unit))
+
+    def at(self, epoch: float) -> float:
+        """x of an epoch; before the first reading and after the last it goes on straight."""
+        right = min(max(bisect_left(self._epochs, epoch), 1), len(self._epochs) - 1)
+        (e0, e1), (x0, x1) = self._epochs[right - 1 : right + 1], self._xs[right - 1 : right + 1]
+        return x0 if e1 == e0 else x0 + (x1 - x0) * (epoch - e0) / (e1 - e0)
+
+
+def read_out(picture: Picture, view: View) -> Picture:
+    """With a cursor: its line, and in the legend the unsmoothed reading nearest to it."""
+    if view.cursor is None:
+        return picture
+    at = view.cursor
+    raw = {curve.name: curve for curve in picture.curves if curve.faint}
+    curves = tuple(
+        curve if curve.faint else replace(curve, value=_nearest(raw.get(curve.name, curve), at))
+        for curve in picture.curves
+    )
+    title = f"{picture.title} at {number(at, picture.axes.x)}"
+    return replace(picture, title=title, curves=curves, marks=(*picture.marks, Mark(at, glyph="│")))
+
+
+def _nearest(curve: Curve, x: float) -> float | None:
+    points = [(abs(at - x), y) for at, y in zip(curve.xs, curve.ys, strict=True) if y is not None]
+    return min(points)[1] if points else None
 
 
 def _read(conn: sqlite3.Connection, job: JobRecord, view: View, names: dict[str, tuple[str, int]]) -> list[Curve]:
@@ -60,8 +107,8 @@ def _curves(series: Series, label: str, colour: int, view: View) -> list[Curve]:
 
 
 def _picture(title: str, curves: list[Curve], axes: Axes, marks: list[Mark], view: View) -> Picture:
-    if view.cursor is not None:
-        marks = [*marks, Mark(view.cursor, glyph="│")]
+    if view.smoothing > 0 and any(curve.faint for curve in curves):
+        title = f"{title} ~{view.smoothing:g}"
     return Picture(title, tuple(curves), axes, tuple(marks))
 
 
@@ -117,18 +164,20 @@ def _speed(conn: sqlite3.Connection, job: JobRecord, view: View) -> Picture:
     return _picture("Speed", curves, Axes(window=view.window, least=(0.0,)), [], view)
 
 
-def _machine(key: str, readings: dict[str, Series]) -> Picture:
+def _machine(key: str, readings: dict[str, Series], view: View) -> Picture:
     if key == "memory":
         names = [name for name in MEMORY if name in readings]
         labels = {"device_used": "device", "resident": "process"}
         curves = [
             Curve(labels.get(name, name), readings[name].xs, readings[name].ys, MEMORY.index(name)) for name in names
         ]
-        return Picture("Memory", tuple(curves), Axes(Unit.BYTES, Unit.SECONDS, least=(0.0,)))
+        return Picture("Memory", tuple(curves), Axes(Unit.BYTES, Unit.SECONDS, window=view.window, least=(0.0,)))
     unit = {"utilization": Unit.PERCENT, "temperature": Unit.CELSIUS, "power": Unit.WATT}[key]
     title = {"utilization": "Device use", "temperature": "Temperature", "power": "Power"}[key]
+    least = (0.0, 1.0) if key == "utilization" else (0.0,)
+    axes = Axes(unit, Unit.SECONDS, window=view.window, least=least)
     drawn = [Curve("", readings[key].xs, readings[key].ys, 6)] if key in readings else []
-    return Picture(title, tuple(drawn), Axes(unit, Unit.SECONDS, least=(0.0, 1.0) if key == "utilization" else (0.0,)))
+    return Picture(title, tuple(drawn), axes)
 
 
 def reach_of(job: JobRecord, x_axis: str) -> tuple[float, float]:

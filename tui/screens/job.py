@@ -11,7 +11,7 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
-from textual.widgets import Footer, Static, TabbedContent, TabPane
+from textual.widgets import Footer, Static, TabbedContent, TabPane, Tabs
 
 from db import records
 from db.records import JobRecord
@@ -26,6 +26,7 @@ from tui.widgets.job_summary import JobSummary
 from tui.widgets.log_view import LogView
 
 TABS = ("charts", "machine", "log", "recipe", "results", "events")
+TAB_KEYS = tuple(enumerate(TABS, 1))
 PANELS = {
     "charts": ("loss", "accuracy", "f1", "gap", "lr", "speed"),
     "machine": ("memory", "utilization", "temperature", "power"),
@@ -37,7 +38,7 @@ class JobScreen(ChartKeys):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,backspace", "app.pop_screen", "Back", id="job.back"),
-        *(Binding(str(n), f"tab('{tab}')", tab.capitalize(), show=False, id=f"job.{tab}") for n, tab in enumerate(TABS, 1)),
+        *(Binding(str(n), f"tab('{tab}')", tab.capitalize(), show=False, id=f"job.{tab}") for n, tab in TAB_KEYS),
         Binding("tab", "next_tab(1)", "Next tab", id="job.next_tab"),
         Binding("shift+tab", "next_tab(-1)", "Previous tab", show=False, id="job.previous_tab"),
         Binding("n", "neighbour(1)", "Next job", show=False, id="job.next"),
@@ -50,11 +51,12 @@ class JobScreen(ChartKeys):
         Binding("up,k", "scroll(-1)", "Up", show=False, id="job.up"),
     ]  # fmt: skip
 
+    AUTO_FOCUS = ""  # the tabs would take the arrows, which belong to the charts
+
     def __init__(self, job_id: int) -> None:
         super().__init__()
         self.job_id = job_id
         self._log: run_files.LogReader | None = None
-        self._reach = (0.0, 1.0)
         self._reading = False
 
     def compose(self) -> ComposeResult:
@@ -96,6 +98,7 @@ class JobScreen(ChartKeys):
         self._show_tab()
 
     def on_mount(self) -> None:
+        self.query_one(Tabs).can_focus = False
         self._open()
 
     def _open(self) -> None:
@@ -147,12 +150,17 @@ class JobScreen(ChartKeys):
 
     def reach(self) -> tuple[float, float]:
         """Of the x axis: from 0 to where the run is."""
-        return reach_of(self.job, self.clf.remembered.x_axis) if self.job else (0.0, 1.0)
+        return (
+            reach_of(self.job, "time" if self.tab == "machine" else self.clf.remembered.x_axis)
+            if self.job
+            else (0.0, 1.0)
+        )
 
     def charted(self) -> tuple[JobRecord | None, ChartPanel | None, View]:
         return self.job, self.panel(), self.view()
 
     def action_tab(self, name: str) -> None:
+        self.window = self.cursor = None
         self.query_one(TabbedContent).active = name
 
     def action_next_tab(self, by: int) -> None:

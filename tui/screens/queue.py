@@ -21,7 +21,7 @@ from tui.widgets.job_summary import JobSummary
 from tui.widgets.job_table import JobTable
 from tui.widgets.worker_line import WorkerLine
 
-WIDE = 100  # from here on the charts stand beside the list
+WIDE = 110  # from here on the charts stand beside the list
 EMPTY = "nothing is queued yet: press a to add a recipe"
 
 
