@@ -13,15 +13,15 @@ from tui.commands import context, show
 from tui.commands.arguments import JobWord, JobWords, MaybeJobWords
 
 if TYPE_CHECKING:
+    from jobs.admission import Admitted
     from jobs.queue import Queue
-    from recipes.recipe import Recipe
 
 Sets = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a field of the recipe.")]
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
-    for command in (cancel, pause, resume, retry, priority, move, edit, duplicate, wait, rm):
+    for command in (cancel, pause, resume, retry, extend, priority, move, edit, duplicate, wait, rm, clean):
         app.command()(command)
 
 
@@ -94,6 +94,18 @@ def retry(
         _say(job_id, "queued again" + (" from scratch" if from_scratch else ""))
 
 
+def extend(
+    job_id: JobWord,
+    epochs: Annotated[int, typer.Option("--epochs", "-e", min=1, help="Epochs in all, more than it had.")],
+) -> None:
+    """Go on with a job that succeeded: its last stage gets more epochs, from its last checkpoint."""
+    from jobs.extend import extend as lengthen
+
+    number = _one(job_id)
+    lengthen(_queue(), number, epochs)
+    _say(number, f"queued again, to {epochs} epochs")
+
+
 def priority(job_id: JobWord, value: Annotated[int, typer.Argument(metavar="N", help="Larger runs first.")]) -> None:
     """Set a queued job's priority."""
     number = _one(job_id)
@@ -115,29 +127,29 @@ def move(
     _say(number, "moved")
 
 
-def _changed(recipe_json: str, sets: list[str], where: str) -> Recipe:
+def _changed(recipe_json: str, sets: list[str], where: str) -> Admitted:
     import json
 
     from jobs.admission import admit
     from recipes.merge import assignments, merge
     from recipes.recipe import validate
 
-    return admit(validate(merge(json.loads(recipe_json), assignments(sets)), where), context.home).recipe
+    return admit(validate(merge(json.loads(recipe_json), assignments(sets)), where), context.home)
 
 
 def edit(job_id: JobWord, sets: Sets = None) -> None:
     """Change a queued job's recipe: with --set, or in $EDITOR."""
     number = _one(job_id)
     job = records.job(context.reader(), number)
-    recipe = _changed(job.recipe, sets, f"#{number}") if sets else _edited(job.recipe, number)
-    if recipe is None:
+    changed = _changed(job.recipe, sets, f"#{number}") if sets else _edited(job.recipe, number)
+    if changed is None:
         typer.echo("nothing changed")
         return
-    _queue().edit(number, recipe)
+    _queue().edit(number, changed.recipe, data_hash=changed.data_hash)
     _say(number, "changed")
 
 
-def _edited(recipe_json: str, number: int) -> Recipe | None:
+def _edited(recipe_json: str, number: int) -> Admitted | None:
     import json
     import tomllib
 
@@ -153,7 +165,7 @@ def _edited(recipe_json: str, number: int) -> Recipe | None:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"what you wrote is not valid TOML: {error}", "the job was not changed") from error
-    return admit(validate(document, f"#{number}"), context.home).recipe
+    return admit(validate(document, f"#{number}"), context.home)
 
 
 def duplicate(
@@ -163,7 +175,7 @@ def duplicate(
 ) -> None:
     """Queue a copy of a job, with changes."""
     number = _one(job_id)
-    recipe = _changed(records.job(context.reader(), number).recipe, sets or [], f"copy of #{number}")
+    recipe = _changed(records.job(context.reader(), number).recipe, sets or [], f"copy of #{number}").recipe
     copy = _queue().duplicate(number, recipe, name=name)
     typer.echo(f"queued #{copy}: copy of #{number}")
 
@@ -209,3 +221,29 @@ def rm(
         except NotFoundError:
             continue
         _say(number, "removed")
+
+
+def clean(
+    older_than: Annotated[str, typer.Option("--older-than", metavar="TIME", help="Ended longer ago, e.g. 30d.")],
+    keep_best: Annotated[bool, typer.Option("--keep-best", help="Keep records, best weights and reports.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Free the disk of old jobs; shows what would go first."""
+    from jobs.clean import candidates
+    from jobs.clean import clean as free
+    from tui.commands.flags import seconds
+
+    age = seconds(older_than) or 0.0
+    context.reader()
+    found = candidates(context.home, age, keep_best=keep_best)
+    if not found:
+        typer.echo("nothing to free")
+        return
+    for each in found:
+        name = f"#{each.job.id} {each.job.name}" if each.job else f"{each.run_dir} (of no job)"
+        what = "everything" if each.whole else f"{len(each.files)} files"
+        typer.echo(f"{show.size(each.size):>9}  {name}  {what}")
+    total = show.size(sum(each.size for each in found))
+    if not yes and not typer.confirm(f"free {total}?"):
+        raise typer.Exit(1)
+    typer.echo(f"freed {show.size(free(_queue(), found))}")

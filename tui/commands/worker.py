@@ -80,12 +80,32 @@ def stop(
 
 
 @worker_app.command()
-def restart(device: DeviceFlag = "auto", now: Now = False) -> None:
-    """Stop the worker and start a new one in the background."""
-    from jobs.launch import start_detached, stop_worker
-    from jobs.liveness import live_workers
+def restart(
+    device: Annotated[str | None, typer.Option("--device", help="Only the worker on this device.")] = None,
+    now: Now = False,
+) -> None:
+    """Stop the workers and start new ones in the background on the same devices."""
+    from jobs.launch import restart_worker
 
-    stop_worker(context.home, device=None if device == "auto" else device, now=now)
-    while any(device in ("auto", each.device) for each in live_workers(context.home)):
-        time.sleep(0.2)
-    typer.echo(f"worker started (pid {start_detached(context.home, device=device)})")
+    pids = restart_worker(context.home, device=device, now=now)
+    if not pids:
+        typer.echo("no worker was running: start one with 'clf worker --detach'")
+    for pid in pids:
+        typer.echo(f"worker started (pid {pid})")
+
+
+@worker_app.command()
+def install(
+    device: DeviceFlag = "auto",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be written, and write nothing.")] = False,
+) -> None:
+    """Start the worker with the machine: writes a systemd user unit, or a launchd agent on macOS."""
+    from jobs import service
+
+    found = service.describe(context.home, device=device)
+    if not dry_run:
+        service.install(found)
+    typer.echo(f"{'would write' if dry_run else 'wrote'} {found.path}:\n\n{found.text}")
+    typer.echo("to make it count:")
+    for command in found.commands:
+        typer.echo(f"  {command}")
