@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,7 +13,7 @@ from textual.pilot import Pilot
 from db import records
 from db.records import JobRecord
 from recipes.home import Home
-from tests.tui.fill import NOW, fill
+from tests.tui.fill import NOW, fill, holding_worker
 from tui.app import ClfApp
 
 Opened = Callable[..., Any]
@@ -84,23 +82,6 @@ def screen_text(pilot: Pilot[Any]) -> str:
 
 @pytest.fixture
 def held_worker_lock(home: Home) -> Iterator[None]:
-    """This process plays the worker of cuda:0: it holds the lock and its own pid stands in the record."""
-    from db.engine import open_database
-    from db.models import Worker
-    from jobs.liveness import boot_id, process_start, worker_lock
-
-    started = process_start(os.getpid())
-    assert started is not None
-    database = open_database(home.database)
-    with database.transaction() as session:
-        session.add(
-            Worker(
-                device="cuda:0", device_name="NVIDIA H200", pid=os.getpid(), pid_started=started, boot_id=boot_id(),
-                host="h", started_at=NOW - 11_000, heartbeat_at=NOW, device_used=22_000_000_000,
-                device_total=141_000_000_000, utilization=0.97, temperature=61.0, power=534.0,
-            )
-        )  # fmt: skip
-    database.close()
-    with worker_lock(home, "cuda:0").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    """This process plays the worker of cuda:0."""
+    with holding_worker(home):
         yield

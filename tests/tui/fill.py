@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import math
 import os
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +16,7 @@ from sqlalchemy import insert
 
 from db.engine import Database, open_database
 from db.models import Dependency, Event, Job, Metric, Sample, State, Worker
+from jobs.liveness import boot_id, process_start, worker_lock
 from recipes.find import load
 from recipes.home import Home
 
@@ -20,14 +24,12 @@ NOW = 1_790_000_000.0  # 2026-09-21 14:13:20 UTC
 GB = 1_000_000_000
 
 
-def fill(home: Home, *, jobs: int = 9, worker: bool = False) -> Home:
+def fill(home: Home, *, jobs: int = 9) -> Home:
     """A home whose queue has `jobs` jobs: one running, some waiting, the rest finished."""
     home.create()
     database = open_database(home.database)
     try:
         with database.transaction() as session:
-            if worker:
-                session.add(_worker())
             for job in _jobs(home, jobs):
                 session.add(job)
             session.flush()
@@ -39,12 +41,23 @@ def fill(home: Home, *, jobs: int = 9, worker: bool = False) -> Home:
     return home
 
 
-def _worker() -> Worker:
-    return Worker(
-        id=1, device="cuda:0", device_name="NVIDIA H200", pid=os.getpid(), pid_started=1.0, boot_id="b", host="h",
-        started_at=NOW - 11_000, heartbeat_at=NOW, device_used=22 * GB, device_total=141 * GB, utilization=0.97,
-        temperature=61.0, power=534.0,
-    )  # fmt: skip
+@contextmanager
+def holding_worker(home: Home) -> Iterator[None]:
+    """This process plays the worker of cuda:0: it holds the lock, and its own pid stands in the record."""
+    started = process_start(os.getpid())
+    database = open_database(home.database)
+    with database.transaction() as session:
+        session.add(
+            Worker(
+                device="cuda:0", device_name="NVIDIA H200", pid=os.getpid(), pid_started=started, boot_id=boot_id(),
+                host="h", started_at=NOW - 11_000, heartbeat_at=NOW, device_used=22 * GB, device_total=141 * GB,
+                utilization=0.97, temperature=61.0, power=534.0,
+            )
+        )  # fmt: skip
+    database.close()
+    with worker_lock(home, "cuda:0").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def job(home: Home, number: int, recipe: str, state: State, **more: Any) -> Job:
@@ -128,7 +141,7 @@ def metrics(number: int, epochs: int, seed: int, per_epoch: int = 10) -> list[di
     for epoch in range(1, epochs + 1):
         train = 2.3 * math.exp(-epoch / 9) + 0.55 + chance.gauss(0, 0.02)
         val = 2.0 * math.exp(-epoch / 8) + 0.72 + chance.gauss(0, 0.03)
-        accuracy = 0.87 - 0.7 * math.exp(-epoch / 8) + chance.gauss(0, 0.006)
+        accuracy = 0.84 + 0.015 * seed - 0.7 * math.exp(-epoch / (12 - 2 * seed)) + chance.gauss(0, 0.006)
         rate = 5e-4 * (epoch / 5 if epoch < 5 else 0.5 * (1 + math.cos(math.pi * (epoch - 5) / 105)))
         gap = 0.005 + 0.002 * epoch + chance.gauss(0, 0.004)
         for split, name, value in (

@@ -122,7 +122,7 @@ def _plot(sheet: Grid, curves: Sequence[Curve], axes: Axes, unicode: bool, marks
     y_labels = labels([10.0**tick for tick in y_ticks] if axes.log_y else y_ticks, axes.y)
     left = max((len(label) for label in y_labels), default=0)
     canvas_width = sheet.width - left - 1
-    x_ticks = [x for x in ticks(*x_range, max(1, canvas_width // 10), axes.x) if x >= x_range[0]]
+    x_ticks = [x for x in ticks(*x_range, max(1, canvas_width // 8), axes.x) if x >= x_range[0]]
     with _PLOTEXT:
         figure = _figure(curves, sheet.width, height, unicode)
         figure.ylim(*y_range)

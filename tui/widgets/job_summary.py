@@ -1,4 +1,4 @@
-"""A job in three lines: what it is, how far it is, and what it wants to say."""
+"""A job in three lines (four with a hint): what it is, how far it is, and what it wants to say."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tui.widgets.job_columns import bar, progress, remaining
 class JobSummary(Static):
     """Repaints only when the words changed."""
 
-    DEFAULT_CSS = "JobSummary { height: 3; text-wrap: nowrap; }"
+    DEFAULT_CSS = "JobSummary { height: auto; min-height: 3; text-wrap: nowrap; }"
 
     _given: tuple[JobRecord | None, float, dict[str, str]] | None = None
     _said: Text | None = None
@@ -55,7 +55,7 @@ def describe(job: JobRecord, now: float, inks: dict[str, str], width: int) -> Te
 def _third(job: JobRecord, now: float, quiet: str, inks: dict[str, str]) -> Text:
     if job.state == "failed":
         line = Text(job.failure_message or "no reason was recorded", inks.get("error", ""))
-        return line.append(f"  {job.failure_hint}" if job.failure_hint else "", quiet)
+        return line.append(f"\n{job.failure_hint}" if job.failure_hint else "", quiet)
     if job.state == "running":
         return _running(job, now, quiet)
     parts = [

@@ -1,0 +1,85 @@
+"""The screens as pictures. After a wanted change: pytest tests/tui/test_snapshots.py --snapshot-update, then look."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from recipes.home import Home
+from tests.tui.conftest import settled
+from tests.tui.fill import NOW, fill
+from tui.app import ClfApp
+
+Compare = Callable[..., bool]
+SMALL, MIDDLE, LARGE = (80, 24), (120, 40), (200, 50)
+
+
+@pytest.fixture(autouse=True)
+def _in_utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+def _home(folder: Path, jobs: int = 9) -> Home:
+    """Run directories lie where the picture does not depend on this machine."""
+    home = fill(Home(folder / "home"), jobs=jobs)
+    with sqlite3.connect(home.database) as database:
+        database.execute("UPDATE job SET run_dir = '/srv/clf/runs/' || printf('%04d', id) WHERE run_dir IS NOT NULL")
+    database.close()
+    return home
+
+
+def _same(compare: Compare, home: Home, size: tuple[int, int], *keys: str) -> None:
+    async def before(pilot: Any) -> None:
+        await settled(pilot)
+        for key in keys:
+            await pilot.press(key)
+            await pilot.pause()
+        await settled(pilot)
+
+    app = ClfApp(home, clock=lambda: NOW, ascii=False)
+    assert compare(app, terminal_size=size, run_before=before)
+
+
+@pytest.mark.parametrize("size", [SMALL, MIDDLE, LARGE], ids=lambda size: f"{size[0]}x{size[1]}")
+def test_queue(snap_compare: Compare, tmp_path: Path, size: tuple[int, int]) -> None:
+    _same(snap_compare, _home(tmp_path), size)
+
+
+def test_queue_with_200_jobs_scrolled_to_the_end(snap_compare: Compare, tmp_path: Path) -> None:
+    _same(snap_compare, _home(tmp_path, 200), SMALL, "G")
+
+
+def test_queue_empty(snap_compare: Compare, tmp_path: Path) -> None:
+    _same(snap_compare, Home(tmp_path / "empty"), SMALL)
+
+
+def test_a_failed_job_says_why(snap_compare: Compare, tmp_path: Path) -> None:
+    _same(snap_compare, _home(tmp_path), SMALL, "slash", *"state:failed", "enter")
+
+
+def test_job_charts(snap_compare: Compare, tmp_path: Path) -> None:
+    _same(snap_compare, _home(tmp_path), SMALL, "enter")
+
+
+@pytest.mark.parametrize(("tab", "number"), [("recipe", "4"), ("events", "6")])
+def test_job_tabs(snap_compare: Compare, tmp_path: Path, tab: str, number: str) -> None:
+    del tab
+    _same(snap_compare, _home(tmp_path), SMALL, "enter", number)
+
+
+def test_compare(snap_compare: Compare, tmp_path: Path) -> None:
+    _same(snap_compare, _home(tmp_path), MIDDLE, "space", "G", "space", "o")
+
+
+@pytest.mark.parametrize("size", [SMALL, MIDDLE], ids=lambda size: f"{size[0]}x{size[1]}")
+def test_add(snap_compare: Compare, tmp_path: Path, size: tuple[int, int]) -> None:
+    _same(snap_compare, _home(tmp_path), size, "a", *["tab"] * 5, *"12")
