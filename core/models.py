@@ -59,6 +59,8 @@ def build(model: Model, classes: int, image_size: int, *, fetch: bool = True) ->
         load_backbone(body, read_weights(path), path)
     if model.head is Head.MLP:
         put_mlp_head(body, classes, model.dropout)
+    if model.spatial_dropout:
+        _drop_channels(body, name, model.spatial_dropout)
     if model.grad_checkpointing:
         _checkpoint_gradients(body, name)
     return Network(body, *_input_statistics(body))
@@ -109,6 +111,19 @@ def _renew_classifier(body: nn.Module, classes: int) -> None:
     classifier = body.get_submodule(classifier_name(body))
     if isinstance(classifier, nn.Linear) and config.get("num_classes") != classes:
         classifier.reset_parameters()
+
+
+def _drop_channels(body: nn.Module, name: str, probability: float) -> None:
+    """Channel dropout (Tompson et al. 2015, arXiv:1411.4280) after the second convolution of every residual block,
+    where timm's ResNets keep a place for DropBlock."""
+    blocks = [module for module in body.modules() if hasattr(module, "drop_block")]
+    if not blocks:
+        raise ConfigurationError(
+            f"model '{name}' has no residual bottleneck blocks for model.spatial_dropout",
+            "use model.drop_path instead, or a model of the ResNet family",
+        )
+    for block in blocks:
+        block.drop_block = nn.Dropout2d(probability)
 
 
 def _checkpoint_gradients(body: nn.Module, name: str) -> None:

@@ -8,6 +8,7 @@ import pytest
 import timm
 import torch
 from safetensors.torch import save_file
+from timm.models.resnet import Bottleneck
 from torch import nn
 
 from core.heads import MlpHead, classifier_name, freeze_backbone, set_training
@@ -158,6 +159,22 @@ def varies(body: nn.Module) -> bool:
 def test_dropout_and_drop_path_make_passes_differ(setting: str) -> None:
     assert not varies(build(scratch("test_convnext"), 5, 32).body)
     assert varies(build(scratch("test_convnext", **{setting: 0.5}), 5, 32).body)
+
+
+def test_spatial_dropout_drops_whole_channels_in_every_residual_block() -> None:
+    assert not varies(build(scratch("resnet26"), 5, 32).body)
+    body = build(scratch("resnet26", spatial_dropout=0.5), 5, 32).body
+    blocks = [module for module in body.modules() if isinstance(module, Bottleneck)]
+    assert len(blocks) == 8
+    for block in blocks:
+        nn.init.ones_(block.bn3.weight)  # timm starts it at zero, so that a block is nothing but its shortcut
+    seen: list[torch.Tensor] = []
+    blocks[0].drop_block.register_forward_hook(lambda _module, _inputs, output: seen.append(output))
+    assert varies(body)
+    dropped = (seen[0] == 0).flatten(2).all(dim=2).float().mean().item()
+    assert 0.3 < dropped < 0.7
+    with pytest.raises(ConfigurationError, match="residual"):
+        build(scratch("test_vit", spatial_dropout=0.5), 5, 32)
 
 
 def test_gradient_checkpointing_gives_the_same_gradient() -> None:
