@@ -18,7 +18,7 @@ from db import records
 from db.engine import Database
 from db.models import Job, State
 from jobs.ending import End, Ending
-from jobs.ledger import end, get_job, note, requeue
+from jobs.ledger import end, note, requeue
 from recipes.errors import FailureKind
 from recipes.home import Home
 
@@ -122,8 +122,8 @@ def finish(database: Database, attempt: Held, ending: Ending) -> State | None:
 
 def finish_in(session: Session, attempt: Held, ending: Ending) -> State | None:
     """`finish` within the caller's transaction."""
-    job = get_job(session, attempt.job_id)
-    if (job.attempt, job.token) != (attempt.attempt, attempt.token):
+    job = session.get(Job, attempt.job_id)
+    if job is None or (job.attempt, job.token) != (attempt.attempt, attempt.token):
         return None
     if ending.end == End.SUCCEEDED:
         job.outcome, job.crashes = ending.outcome, 0
