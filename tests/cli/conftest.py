@@ -1,5 +1,6 @@
 """A command line to type at: in this process for speed, with an empty home of its own."""
 
+import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +38,7 @@ def clf(home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixtu
 
     def typed(*words: str) -> Said:
         monkeypatch.setattr("sys.argv", ["clf", *words])
+        monkeypatch.setattr("sys.stdin", io.StringIO())  # nobody there to answer
         capsys.readouterr()
         try:
             main()
