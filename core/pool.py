@@ -84,10 +84,7 @@ class Pool:
             yield from batches
         except (RuntimeError, OSError, EOFError) as error:  # a dead worker shows as any of these
             if reason := _death(_processes(self._loader)):
-                raise LoaderError(
-                    f"a loader process {reason}",
-                    "the machine may be out of memory: try --set data.workers=1, or a smaller batch or image size",
-                ) from error
+                raise LoaderError(f"a loader process {reason}", _way_out(reason)) from error
             raise
 
     def close(self) -> None:
@@ -162,6 +159,12 @@ def _death(processes: list[BaseProcess]) -> str:
                 f"{process.pid} was killed by signal {-code}" if code < 0 else f"{process.pid} ended with code {code}"
             )
     return ""
+
+
+def _way_out(reason: str) -> str:
+    if "signal 7" in reason:  # SIGBUS: a batch did not fit into /dev/shm, of which a container has 64 MB by default
+        return "shared memory is full: start the container with a larger --shm-size, or try --set data.workers=0"
+    return "the machine may be out of memory: try --set data.workers=1, or a smaller batch or image size"
 
 
 def _stop(loader: DataLoader[Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import random
 import subprocess
@@ -15,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.augment import Augmenter
+from core.augment import Augmenter, _build
 from core.augmentation_table import page
 from core.decode import Pixels
 from core.fit import fit
@@ -141,6 +142,15 @@ def test_flips_are_as_asked() -> None:
     turned = augmenter(level="light", horizontal_flip=False)
     bright = [int(turned(picture(), 1, index)[-8:, :, 0].mean(0).argmax()) for index in range(60)]
     assert min(bright) > 16  # the bright corner stays on the right
+
+
+@pytest.mark.parametrize("level", [Level.STRONG, Level.ULTRA_STRONG])
+def test_turning_and_shifting_leave_no_black_corners(level: Level) -> None:
+    white = np.full((32, 32, 3), 255, dtype=np.uint8)
+    for step in LEVELS[level]:
+        if step.transform in {"Rotate", "Affine", "Perspective"}:
+            change = A.Compose([_build(dataclasses.replace(step, p=1.0), 32)], seed=0)
+            assert all((change(image=white)["image"] == 255).all() for _ in range(10)), step
 
 
 def test_random_erasing_happens_as_often_as_asked_and_only_in_a_rectangle() -> None:

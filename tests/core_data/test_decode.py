@@ -209,6 +209,6 @@ def test_crop_keeps_the_middle_squash_keeps_all_and_letterbox_pads() -> None:
 
 
 def test_shrinking_averages_so_that_fine_patterns_become_grey() -> None:
-    board = np.indices((256, 256)).sum(0) % 2 * 255
-    image = np.repeat(board[..., None], 3, axis=2).astype(np.uint8)
-    assert np.abs(fit(image, 32, Resize.SQUASH).astype(int) - 127).max() <= 2
+    """Of 8 x 8 random pixels the mean varies by 73.6 / 8; bilinear interpolation of their middle by 36."""
+    image = np.random.default_rng(0).integers(0, 256, (256, 256, 3), dtype=np.uint8)
+    assert fit(image, 32, Resize.SQUASH).std() < 12

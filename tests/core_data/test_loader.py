@@ -132,6 +132,27 @@ def test_evaluation_is_in_order_unchanged_and_the_same_in_every_epoch(
     assert (batches[0].images[0].permute(1, 2, 0).numpy() == expected).all()
 
 
+def test_large_photographs_are_decoded_no_larger_than_needed(
+    open_loader: Callable[..., Loader], tmp_path: Path
+) -> None:
+    root = write_folder(tmp_path, {"a": 4, "b": 4}, ".jpg", (400, 300))
+    (batch, *_) = open_loader(0, root=root, split="val", train=False, batch_size=1).epoch(1)
+    path = root / manifest_of(root).paths[batch.indices.item()]
+    assert decode(path, 32).shape == (75, 100, 3)
+    assert (batch.images[0].permute(1, 2, 0).numpy() == fit(decode(path, 32), 32, Resize.CROP)).all()
+
+
+def test_many_epochs_leave_no_file_open_and_no_thread_behind(open_loader: Callable[..., Loader]) -> None:
+    loader, process = open_loader(1, batch_size=12), psutil.Process()
+    list(loader.epoch(1))
+    files, threads = process.num_fds(), process.num_threads()
+    for epoch in range(2, 60):
+        for _ in loader.epoch(epoch):
+            pass
+    assert process.num_fds() < files + 5  # a batch on its way holds one
+    assert process.num_threads() <= threads + 1
+
+
 @pytest.mark.parametrize(
     ("batch_size", "train", "batches"), [(24, True, 1), (24, False, 2), (23, True, 2), (1, True, 25)]
 )

@@ -87,6 +87,15 @@ def test_nested_folders_any_case_and_links_are_read_and_the_rest_is_ignored(tmp_
     ]
 
 
+def test_a_class_has_one_name_whichever_way_its_accents_are_written(tmp_path: Path) -> None:
+    """macOS writes e + accent where Linux writes one letter; the path stays as it is on disk."""
+    decomposed, composed = "cafe\u0301", "caf\u00e9"
+    write_folder(tmp_path, {f"train/{decomposed}": 3, "train/tea": 3, f"test/{composed}": 2, "test/tea": 2})
+    manifest = manifest_of(tmp_path)
+    assert manifest.classes == (composed, "tea")
+    assert all((tmp_path / path).is_file() for path in manifest.paths)
+
+
 def test_a_foreign_folder_beside_the_splits_is_no_class(tmp_path: Path) -> None:
     write_folder(tmp_path, {"train/a": 9, "train/b": 9, "annotations/x": 1})
     assert manifest_of(tmp_path).classes == ("a", "b")
