@@ -14,7 +14,7 @@ import typer
 
 from recipes.errors import ClfError
 from recipes.home import Home
-from tui.commands import context, enqueue, inspect, looks, manage, models, plot, recipes, worker
+from tui.commands import context, enqueue, inspect, manage, models, plot, recipes, try_out, worker
 
 app = typer.Typer(
     name="clf",
@@ -50,7 +50,7 @@ def options(
     context.debug = debug
 
 
-for room in (enqueue, inspect, plot, manage, worker, recipes, models, looks):
+for room in (enqueue, inspect, plot, manage, worker, recipes, models, try_out):
     room.register(app)
 
 

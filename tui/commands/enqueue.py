@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from recipes.errors import RecipeError, UsageError
+from recipes.errors import UsageError
 from tui.commands import context, flags, results
 from tui.commands.arguments import Json, RecipeName, RecipeNames
-
-if TYPE_CHECKING:
-    from recipes.flags import Flags
-    from recipes.recipe import Recipe
+from tui.commands.wish import Wish, wish
 
 JobName = Annotated[str | None, typer.Option("--name", "-n", help="A name of your own for the job.")]
 Seeds = Annotated[str | None, typer.Option("--seeds", metavar="1,2,3", help="One job for each seed.")]
@@ -34,38 +29,6 @@ def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
     app.command()(enqueue)
     app.command()(run)
-
-
-@dataclass(frozen=True)
-class Wish:
-    """A recipe as asked for, checked and ready to queue."""
-
-    recipe: Recipe
-    data_hash: str | None
-    summary: str
-
-
-def wish(name: str, given: Flags, file: Path | None, seed: int | None = None) -> Wish:
-    """Find the recipe, lay the flags on it, check all that can be checked; raises what the person must mend."""
-    from dataclasses import replace
-
-    from jobs.admission import admit
-    from recipes import find
-    from recipes.flags import overrides
-    from recipes.merge import merge
-    from recipes.recipe import validate
-
-    document = find.document(name, context.home.recipes, file)
-    validate(document, f"recipe '{document['name']}'")
-    if seed is not None:
-        given = replace(given, values={**given.values, "seed": seed})
-    changes = overrides(given, document)
-    try:
-        recipe = validate(merge(document, changes), document["name"])
-    except RecipeError as error:  # the file itself is sound, so what was typed is at fault
-        raise UsageError(error.message, error.hint) from error
-    admitted = admit(recipe, context.home)
-    return Wish(admitted.recipe, admitted.data_hash, admitted.summary)
 
 
 def enqueue(

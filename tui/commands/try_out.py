@@ -1,0 +1,132 @@
+"""Trying out before training: `clf preview`, `clf lr-find`, `clf memory`."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Generator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from recipes.errors import UsageError
+from tui.commands import context, flags, show
+from tui.commands.arguments import RecipeName
+from tui.commands.wish import wish
+
+if TYPE_CHECKING:
+    from core.events import Preparing
+    from core.lr_find import RangeTest
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command()(preview)
+    app.command(name="lr-find")(lr_find)
+    app.command()(memory)
+
+
+def preview(
+    recipe: RecipeName,
+    data: flags.Data = None,
+    image_size: flags.ImageSize = None,
+    sets: flags.Sets = None,
+    rows: Annotated[int, typer.Option("--rows", min=1, max=64, help="Images, of different classes.")] = 8,
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE.png", help="Where to write.")] = Path(
+        "preview.png"
+    ),
+) -> None:
+    """Write a contact sheet: images as evaluated, as augmented, and as mixed with their labels."""
+    from core.manifest import build_manifest
+    from core.preview import contact_sheet
+    from recipes.flags import Flags
+
+    if output.suffix.lower() != ".png":
+        raise UsageError(f"--output {output}: the sheet is a PNG", "give a name that ends in .png")
+    values = {"data": data, "image-size": image_size}
+    chosen = wish(recipe, Flags(values=values, sets=tuple(sets or ())), None).recipe
+    manifest = build_manifest(chosen.data, chosen.run.seed, context.home.datasets)
+    typer.echo(f"wrote {contact_sheet(chosen, manifest, output, rows)}")
+
+
+def lr_find(
+    recipe: RecipeName,
+    data: flags.Data = None,
+    model: flags.Model = None,
+    weights: flags.Weights = None,
+    image_size: flags.ImageSize = None,
+    batch_size: flags.BatchSize = None,
+    device: flags.Device = None,
+    sets: flags.Sets = None,
+    steps: Annotated[int, typer.Option("--steps", min=10, max=10_000, help="Optimiser steps of the test.")] = 100,
+) -> None:
+    """Try learning rates from 1e-7 to 1 in one short run, draw the loss, and suggest one. Changes nothing."""
+    from core.lr_find import find_rate
+    from recipes.flags import Flags
+
+    values = {"data": data, "model": model, "weights": weights, "image-size": image_size, "device": device}
+    values["batch-size"] = flags.batch(batch_size)
+    chosen = wish(recipe, Flags(values=values, sets=tuple(sets or ())), None).recipe
+    found = _watched(find_rate(chosen, datasets=context.home.create().datasets, steps=steps))
+    typer.echo(_rate_chart(found))
+    if found.suggestion is None:
+        typer.echo("the loss never fell: no suggestion")
+        return
+    typer.echo(f"suggestion: --lr {found.suggestion:.1e}")
+
+
+def memory(
+    recipe: RecipeName,
+    model: flags.Model = None,
+    image_size: flags.ImageSize = None,
+    device: flags.Device = None,
+    precision: flags.PrecisionFlag = None,
+    sets: flags.Sets = None,
+    classes: Annotated[int, typer.Option("--classes", min=2, help="Classes of the classifier.")] = 10,
+) -> None:
+    """Measure on this device how much memory each batch size takes: real steps on synthetic images."""
+    from core.fits import table
+    from recipes.flags import Flags
+
+    values = {"data": "digits", "model": model, "image-size": image_size, "device": device, "precision": precision}
+    pretrained = ("model.pretrained=false",)
+    chosen = wish(recipe, Flags(values=values, sets=(*pretrained, *(sets or ()))), None).recipe
+    typer.echo(f"{'model':<28}  {'px':>4}  {'batch':>5}  {'memory':>9}  fits")
+    for row in table(chosen, classes=classes):
+        taken = show.size(row.memory)
+        fits = "yes" if row.fits else "no"
+        typer.echo(f"{row.model:<28}  {row.image_size:>4}  {row.batch:>5}  {taken:>9}  {fits}")
+
+
+def _watched(work: Generator[Preparing, None, RangeTest]) -> RangeTest:
+    """Run a generator of progress to its end with one line on stderr; its result."""
+    terminal = sys.stderr.isatty()
+    try:
+        while True:
+            each = next(work)
+            if terminal:
+                sys.stderr.write(f"\r\x1b[2K{each.what} {each.done}/{each.total}")
+                sys.stderr.flush()
+    except StopIteration as end:
+        if terminal:
+            sys.stderr.write("\r\x1b[2K")
+        found: RangeTest = end.value
+        return found
+
+
+def _rate_chart(found: RangeTest) -> str:
+    from math import log10
+
+    from tui.charts.draw import Axes, Curve, Mark, Unit, draw
+
+    marks = [Mark(log10(found.suggestion), label="suggestion")] if found.suggestion else []
+    return draw(
+        [Curve("loss", [log10(rate) for rate in found.rates], found.losses)],
+        width=min(100, shutil.get_terminal_size().columns),
+        height=16,
+        title="loss by log10 of the learning rate",
+        colour=sys.stdout.isatty(),
+        markers=marks,
+        axes=Axes(x=Unit.NUMBER),
+    )
