@@ -15,18 +15,20 @@ from core.content import FORMAT, versions
 from core.data import check_images, ensure_data
 from core.device import choose, describe, make_repeatable
 from core.ema import build_average
-from core.events import Event, Outcome, RunStarted, Warned
+from core.events import Event, Outcome, Preparing, RunStarted, Warned
 from core.loader import auto_workers
 from core.manifest import Manifest, build_manifest
+from core.memory_table import measure
 from core.models import Network, build, parameter_count
 from core.names import check_model_name
 from core.pool import warm_up
 from core.precision import Numbers, choose_numbers
-from core.run import Best, Position, Run, batch_size, step_seed
+from core.run import Best, Position, Run, step_seed
 from core.weights import copy_fitting, read_weights
 from recipes.errors import ConfigurationError
 from recipes.recipe import Recipe, StagePlan
 
+PROBE_BATCH = 32  # images per pass when formats are compared before the batch size is known
 SHOWN_MISFITS = 50  # tensors named one by one when another run's weights do not fit
 
 
@@ -46,7 +48,7 @@ def prepare(recipe: Recipe, folder: Path, *, datasets: Path, init_from: Path | N
     yield from check_images(manifest, os.cpu_count() or 1, datasets / ".checked")
     make_repeatable(device, recipe.run.deterministic)
     saved = yield from _earlier_attempt(manifest, folder)
-    plans = recipe.plan()
+    plans = resolved(recipe.plan(), saved["batch_sizes"] if saved else None)
     position = Position(**saved["position"]) if saved else Position()
     plan = plans[min(position.stage, len(plans) - 1)]
     torch.manual_seed(step_seed(recipe.run.seed, 0, "weights"))
@@ -58,6 +60,9 @@ def prepare(recipe: Recipe, folder: Path, *, datasets: Path, init_from: Path | N
     network.to(device)
     numbers = _numbers(recipe, plans, network, device, saved, datasets.parent / "measured.json")
     network.to(memory_format=torch.channels_last if numbers.channels_last else torch.contiguous_format)
+    if any(plan.run.batch_size == "auto" for plan in plans):
+        found = yield from _measured_batch(recipe, plans, network, numbers, device)
+        plans = resolved(plans, [found * plan.run.accumulation for plan in plans])
     run = Run(recipe, plans, folder, manifest, device, network, build_average(network, recipe.run.ema_decay), numbers)
     if saved:
         take_up(run, saved)
@@ -142,7 +147,8 @@ def _numbers(
     if saved:
         return Numbers(**saved["numbers"])
     last = plans[-1]
-    micro = -(-batch_size(last) // last.run.accumulation)
+    batch = last.run.batch_size
+    micro = PROBE_BATCH if isinstance(batch, str) else -(-batch // last.run.accumulation)
     return choose_numbers(recipe.run, network, last.data.image_size, micro, device, memory_file)
 
 
@@ -151,6 +157,31 @@ def loader_workers(recipe: Recipe, manifest: Manifest, device: torch.device) -> 
     if recipe.data.workers != "auto":
         return recipe.data.workers
     return auto_workers(len(manifest.paths), recipe.data.image_size, device.type)
+
+
+def resolved(plans: tuple[StagePlan, ...], sizes: list[int] | None) -> tuple[StagePlan, ...]:
+    """The plans with `sizes` in place of ``batch_size = "auto"``; as they are where there are none yet."""
+    if sizes is None:
+        return plans
+    return tuple(
+        plan.model_copy(update={"run": plan.run.model_copy(update={"batch_size": size})})
+        if plan.run.batch_size == "auto"
+        else plan
+        for plan, size in zip(plans, sizes, strict=True)
+    )
+
+
+def _measured_batch(
+    recipe: Recipe, plans: tuple[StagePlan, ...], network: Network, numbers: Numbers, device: torch.device
+) -> Generator[Event, None, int]:
+    """The largest micro-batch that fits with headroom, at the largest image size of the recipe."""
+    largest_side = max(plans, key=lambda plan: plan.data.image_size)
+    best = 1
+    side, optim = largest_side.data.image_size, largest_side.optim
+    for row in measure(network, optim, side, numbers, device, recipe.model.name):
+        best = row.batch if row.fits else best
+        yield Preparing("measuring the batch size", row.batch, max(best, row.batch))
+    return max(2, best)
 
 
 def run_started(run: Run) -> RunStarted:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_pre_hook
 
 from core.checkpoint import LAST, load
-from core.events import EpochEnded, Event, Outcome, RunFinished, StepLogged, Warned
+from core.events import EpochEnded, Event, Outcome, Preparing, RunFinished, StageStarted, StepLogged, Warned
 from core.models import Network
 from recipes.errors import NonFiniteError, OutOfMemoryError
 from recipes.recipe import Recipe
@@ -162,6 +162,19 @@ def test_max_time_cuts_the_schedule_and_still_ends_with_a_tested_model(recipe: M
     assert 1 <= ended.epoch < 500
     assert "test/accuracy" in ended.metrics
     assert "cut" in warnings(events, "time")[0]
+
+
+def test_an_automatic_batch_size_is_measured_and_kept_when_the_run_is_taken_up(
+    recipe: Make, run: Go, tmp_path: Path
+) -> None:
+    plan = recipe("run.batch_size=auto", "run.epochs=1")
+    with before_each_pass(room_for(9, training=True)):
+        events = run(plan)
+    (stage,) = [event for event in events if isinstance(event, StageStarted)]
+    assert stage.batch_size == 8
+    assert not warnings(events, "out_of_memory")
+    assert load(tmp_path / "run" / LAST)["batch_sizes"] == [8]
+    assert not [e for e in run(plan) if isinstance(e, Preparing) and "batch size" in e.what]
 
 
 def test_the_time_left_is_never_negative(recipe: Make, run: Go) -> None:

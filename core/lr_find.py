@@ -1,0 +1,115 @@
+"""The learning-rate range test: one short run whose rate grows step by step (Smith 2017, arXiv:1506.01186)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from core.data import check_images, ensure_data
+from core.device import choose
+from core.events import Preparing
+from core.loader import Batch, Loader
+from core.losses import Criterion
+from core.manifest import Manifest, build_manifest
+from core.models import build
+from core.optim import build_optimizer
+from core.precision import Numbers
+from core.run import batch_size, step_seed
+from core.step import Learner, take_step
+from recipes.recipe import Recipe, StagePlan
+from recipes.sections import Precision
+
+SMOOTHING = 0.9  # of the running loss; its start is corrected as Adam's moments are
+EXPLODED = 4.0  # times the best smoothed loss: the test ends
+
+
+@dataclass(frozen=True)
+class RangeTest:
+    """Rates and the smoothed loss at each; `suggestion` is the rate of the steepest fall, None when nothing fell."""
+
+    rates: tuple[float, ...]
+    losses: tuple[float, ...]
+    suggestion: float | None
+
+
+def find_rate(
+    recipe: Recipe, *, datasets: Path, steps: int = 100, lowest: float = 1e-7, highest: float = 1.0
+) -> Generator[Preparing, None, RangeTest]:
+    """Run the test with the recipe's last stage and return its result; writes no file, changes no run.
+
+    The rate grows geometrically from `lowest` to `highest` over `steps` steps; the test ends early when the smoothed
+    loss is four times its best. Raises JobError.
+    """
+    device = choose(recipe.run.device)
+    yield from ensure_data(recipe.data, datasets)
+    manifest = build_manifest(recipe.data, recipe.run.seed, datasets)
+    yield from check_images(manifest, 2, datasets / ".checked")
+    plan = recipe.plan()[-1]
+    learner = _learner(recipe, plan, manifest, device)
+    size = batch_size(plan)
+    loader = Loader(manifest, "train", plan, seed=recipe.run.seed, train=True, batch_size=size, workers=0)
+    rates: list[float] = []
+    losses: list[float] = []
+    average, best = 0.0, math.inf
+    try:
+        for step, batch in enumerate(_endless(loader, steps)):
+            rates.append(lowest * (highest / lowest) ** (step / max(1, steps - 1)))
+            for group in learner.optimizer.param_groups:
+                group["lr"] = rates[-1] * group.get("lr_scale", 1.0)
+            row = take_step(learner, batch.images.to(device), batch.labels.to(device), plan.augment, step)
+            images, loss, _ = row.tolist()
+            average = SMOOTHING * average + (1 - SMOOTHING) * loss / images
+            smoothed = average / (1 - SMOOTHING ** (step + 1))
+            if not math.isfinite(smoothed) or smoothed > EXPLODED * best:
+                rates.pop()
+                break
+            losses.append(smoothed)
+            best = min(best, smoothed)
+            yield Preparing("learning-rate range test", step + 1, steps)
+    finally:
+        loader.close()
+    return RangeTest(tuple(rates), tuple(losses), steepest(rates, losses))
+
+
+def steepest(rates: list[float], losses: list[float]) -> float | None:
+    """The rate at which the loss falls fastest over the logarithm of the rate, before its lowest point."""
+    if len(losses) < 3:
+        return None
+    lowest = losses.index(min(losses))
+    slopes = [(losses[i + 1] - losses[i - 1], rates[i]) for i in range(1, min(lowest + 1, len(losses) - 1))]
+    falling = [slope for slope in slopes if slope[0] < 0]
+    return min(falling)[1] if falling else None
+
+
+def _endless(loader: Loader, steps: int) -> Iterator[Batch]:
+    """`steps` batches over as many epochs as that takes."""
+    epoch = 0
+    while steps > 0:
+        epoch += 1
+        for batch in loader.epoch(epoch):
+            if steps == 0:
+                return
+            steps -= 1
+            yield batch
+
+
+def _learner(recipe: Recipe, plan: StagePlan, manifest: Manifest, device: torch.device) -> Learner:
+    torch.manual_seed(step_seed(recipe.run.seed, 0, "weights"))
+    network = build(recipe.model, len(manifest.classes), plan.data.image_size).to(device)
+    precision = "fp32" if recipe.run.precision in (Precision.AUTO, Precision.FP16) else recipe.run.precision.value
+    return Learner(
+        network=network.train(),
+        average=None,
+        optimizer=build_optimizer(plan.optim, network.body),
+        criterion=Criterion(plan.loss, len(manifest.classes)),
+        numbers=Numbers(precision, recipe.run.channels_last is True),
+        scaler=None,
+        device=device,
+        clip_grad_norm=0.0,  # clipping would hide where the loss explodes
+        micro_batch=-(-batch_size(plan) // plan.run.accumulation),
+        seed=recipe.run.seed,
+    )
