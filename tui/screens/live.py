@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, cast
 
 from textual.screen import Screen
@@ -10,6 +11,8 @@ from db.records import JobRecord
 from tui.charts.panels import View, pictures
 from tui.feed import Overview
 from tui.widgets.chart_panel import ChartPanel
+
+LEAST_PAUSE = 0.4  # seconds between two loads that follow a job
 
 if TYPE_CHECKING:
     from tui.app import ClfApp
@@ -20,6 +23,10 @@ class LiveScreen(Screen[None]):
 
     _loading = False
     _again = False
+    _waiting = False
+    _free_at = 0.0  # when the next load may begin, by the monotonic clock
+    _look: tuple[object, ...] | None = None  # job, panel, charts and view of the last load
+    _drawn: JobRecord | None = None  # the job as it was then
 
     @property
     def clf(self) -> ClfApp:
@@ -37,30 +44,50 @@ class LiveScreen(Screen[None]):
         return None, None, View()
 
     def load_charts(self) -> None:
-        """Read and draw the visible charts; a request during a load is served by one more load."""
+        """Read and draw the visible charts where anything about them changed.
+
+        A request during a load is served by one more load. What the person does is drawn at once; what the job does
+        waits until four times the last load has passed, so that a run with millions of readings costs a bounded share.
+        """
         if self._loading:
             self._again = True
             return
-        self._loading = True
-        self.run_worker(self._load_charts(), group="charts")
-
-    async def _load_charts(self) -> None:
-        try:
-            while True:
-                self._again = False
-                job, panel, view = self.charted()
-                if panel is not None and panel.is_mounted and panel.size.width:
-                    await self._load(job, panel, view)
-                if not self._again or not self.is_attached:
-                    return
-        finally:
-            self._loading = False
-
-    async def _load(self, job: JobRecord | None, panel: ChartPanel, view: View) -> None:
-        keys = panel.visible_keys
-        if job is None:
+        job, panel, view = self.charted()
+        if job is None or panel is None or not panel.is_mounted or not panel.size.width:
             return
+        look = (job.id, panel.id, panel.visible_keys, view)
+        if look == self._look and job == self._drawn:
+            return
+        early = self._free_at - time.monotonic()
+        if look == self._look and early > 0:
+            if not self._waiting:
+                self._waiting = True
+                self.set_timer(early, self._waited)
+            return
+        self._loading, self._look, self._drawn = True, look, job
+        self.run_worker(self._load_charts(job, panel, view), group="charts")
+
+    def _waited(self) -> None:
+        self._waiting = False
+        self.load_charts()
+
+    async def _load_charts(self, job: JobRecord, panel: ChartPanel, view: View) -> None:
+        start = time.monotonic()
+        try:
+            await self._load(job, panel, view)
+        finally:
+            self._free_at = time.monotonic() + max(LEAST_PAUSE, 4 * (time.monotonic() - start))
+            self._loading = False
+            again, self._again = self._again, False
+        if again and self.is_attached:
+            self.load_charts()
+
+    async def _load(self, job: JobRecord, panel: ChartPanel, view: View) -> None:
+        keys = panel.visible_keys
         found = await self.clf.feed.read(lambda connection: pictures(connection, job, view, keys))
-        now = self.charted()[0]
-        if found is not None and self.is_attached and now is not None and now.id == job.id:
+        if found is None:
+            self._look = None  # could not be read: the next request tries again
+            return
+        now = self.charted()[0] if self.is_attached else None
+        if now is not None and now.id == job.id:
             panel.show(found)

@@ -24,8 +24,9 @@ class JobSummary(Static):
         self._given = (job, now, inks)
         text = describe(job, now, inks, self.size.width) if job else Text()
         if text != self._said:
+            grown = self._said is None or text.plain.count("\n") != self._said.plain.count("\n")
             self._said = text
-            self.update(text)
+            self.update(text, layout=grown)  # a layout repaints every scrollbar of the screen
 
     def on_resize(self) -> None:
         """How much fits may have changed."""

@@ -27,7 +27,7 @@ class WorkerLine(Static):
         text = describe(overview, now, inks, self.size.width)
         if text != self._said:
             self._said = text
-            self.update(text)
+            self.update(text, layout=False)
 
     def on_resize(self) -> None:
         """How much fits may have changed."""
