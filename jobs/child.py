@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from pathlib import Path
+from contextlib import suppress
 
 import psutil
 
@@ -17,12 +17,12 @@ from jobs.claims import Held
 from jobs.ending import ENDING_FILE, Ending, of_exit, read_ending
 from jobs.liveness import boot_id, child_alive, is_alive, process_start
 from jobs.memory_kill import killed_for_memory, oom_kills
+from jobs.origin import import_path
 from recipes.home import Home
 
 CHILD = (sys.executable, "-P", "-m", "jobs.run")
 LOG = "training.log"
 TOKEN_VARIABLE = "CLF_ATTEMPT"  # marks every process of an attempt, its loader processes included
-ROOT = Path(__file__).parents[1]
 
 
 class Child:
@@ -56,7 +56,8 @@ class Child:
         if self._process is not None:
             self._process.send_signal(number)
         elif self.pid is not None and self.started is not None and is_alive(self.pid, self.started):
-            os.kill(self.pid, number)
+            with suppress(ProcessLookupError):  # it left between the two
+                os.kill(self.pid, number)
 
     def kill(self) -> None:
         """End it and everything it started, at once."""
@@ -124,10 +125,9 @@ def spawn(home: Home, attempt: Held, command: Sequence[str] = CHILD) -> Child:
 
 
 def _environment(home: Home, attempt: Held) -> dict[str, str]:
-    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     return {
         **os.environ,
-        "PYTHONPATH": os.pathsep.join(paths),
+        **import_path(),
         "PYTHONUNBUFFERED": "1",
         "CUDA_DEVICE_ORDER": "PCI_BUS_ID",  # so that cuda:N is the GPU NVML calls N
         "CLF_HOME": str(home.root),

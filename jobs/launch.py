@@ -15,11 +15,11 @@ from pathlib import Path
 
 from db.records import WorkerRecord
 from jobs.liveness import is_alive, live_workers, worker_alive
+from jobs.origin import import_path
 from recipes.errors import QueueError
 from recipes.home import Home
 
 STOP_SECONDS = 120.0
-ROOT = Path(__file__).parents[1]
 
 
 def start_detached(home: Home, *, device: str = "auto", drain: bool = False) -> int:
@@ -55,7 +55,7 @@ def _start(home: Home, device: str, log: Path, *, drain: bool) -> str:
             stdout=out,
             stderr=subprocess.STDOUT,
             cwd=home.root,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))},
+            env={**os.environ, **import_path()},
             start_new_session=True,
             pass_fds=[writing],
             check=False,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -35,6 +36,17 @@ def git_commit() -> str | None:
         return next((line.split()[0] for line in packed if line.endswith(f" {name}")), None)
     except OSError:
         return None
+
+
+def import_path() -> dict[str, str]:
+    """The PYTHONPATH a process of ours needs: a checkout must be named, an installed clf is found by itself.
+
+    Site-packages must not be named: it would come before the standard library.
+    """
+    root = Path(__file__).parents[1]
+    inherited = os.environ.get("PYTHONPATH")
+    paths = [str(root), *filter(None, [inherited])] if (root / "pyproject.toml").is_file() else [inherited or ""]
+    return {"PYTHONPATH": os.pathsep.join(paths)} if any(paths) else {}
 
 
 def unique_key(recipe: Recipe, data_hash: str | None) -> str:

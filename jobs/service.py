@@ -8,7 +8,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from jobs.launch import ROOT, worker_log
+from jobs.launch import worker_log
+from jobs.origin import import_path
 from recipes.errors import HomeError
 from recipes.home import Home
 
@@ -53,10 +54,11 @@ def _systemd(home: Home, device: str) -> Service:
     settings = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
     unit = f"{_name(device)}.service"
     command = " ".join(_systemd_quoted(word) for word in _command(home, device))
+    environment = "".join(f"Environment={_systemd_quoted(f'{key}={value}')}\n" for key, value in import_path().items())
     text = (
         f"[Unit]\nDescription=clf worker ({device})\n\n"
         f"[Service]\nType=exec\nExecStart={command}\n"
-        f"Environment={_systemd_quoted(f'PYTHONPATH={ROOT}')}\n"
+        f"{environment}"
         "KillMode=process\nTimeoutStopSec=180\nRestart=on-failure\nRestartSec=5\n\n"
         "[Install]\nWantedBy=default.target\n"
     )
@@ -80,7 +82,7 @@ def _launchd(home: Home, device: str) -> Service:
     agent = {
         "Label": label,
         "ProgramArguments": _command(home, device),
-        "EnvironmentVariables": {"PYTHONPATH": str(ROOT)},
+        "EnvironmentVariables": import_path(),
         "RunAtLoad": True,
         "KeepAlive": {"SuccessfulExit": False},
         "AbandonProcessGroup": True,  # a child whose worker crashed trains on
