@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import threading
+import warnings
 import weakref
 from collections.abc import Iterator, Sequence
 from multiprocessing.connection import wait
@@ -15,6 +16,7 @@ from multiprocessing.process import BaseProcess
 from types import ModuleType
 from typing import Any
 
+import cv2
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Sampler
@@ -54,21 +56,27 @@ class Pool:
         self._pin = pin
         self._seats = _Seats()
         self._loader: DataLoader[Any] | None = None
-        if workers > 0:
-            warm_up()
-            self._loader = DataLoader(
-                reader,  # type: ignore[arg-type]
+        if workers == 0:
+            cv2.setNumThreads(0)  # its threads would take the cores from the network's
+            return
+        warm_up()
+        self._loader = self._start(workers)
+        self._end = weakref.finalize(self, _stop, self._loader)
+
+    def _start(self, workers: int) -> DataLoader[Any]:
+        with _any_number():
+            return DataLoader(
+                self._reader,  # type: ignore[arg-type]
                 batch_sampler=self._seats,
                 num_workers=workers,
                 collate_fn=_as_it_is,
-                pin_memory=pin,
+                pin_memory=self._pin,
                 worker_init_fn=_begin,
                 multiprocessing_context=_context(),
                 generator=torch.Generator(),  # its own, or every epoch would draw from the global stream
                 prefetch_factor=PREFETCH,
                 persistent_workers=True,
             )
-            self._end = weakref.finalize(self, _stop, self._loader)
 
     def read(self, orders: Sequence[list[Key]]) -> Iterator[Tensor | Failed]:
         """One tensor (N, size, size, 3) uint8 per batch of `orders`, in their order; raises LoaderError."""
@@ -79,7 +87,7 @@ class Pool:
             return
         self._seats.batches = orders
         try:
-            with _without_main():
+            with _any_number(), _without_main():
                 batches = iter(self._loader)
             yield from batches
         except (RuntimeError, OSError, EOFError) as error:  # a dead worker shows as any of these
@@ -115,6 +123,14 @@ def _context() -> Any:
 
 
 @contextlib.contextmanager
+def _any_number() -> Iterator[None]:
+    """More workers than cores is the person's choice, and no warning."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="This DataLoader will create")
+        yield
+
+
+@contextlib.contextmanager
 def _without_main() -> Iterator[None]:
     """Workers would import this process's main module, which they do not need: half a second each for a job, and
     an endless loop for a script that trains at its top level."""
@@ -128,8 +144,6 @@ def _without_main() -> Iterator[None]:
 
 def _begin(_: int) -> None:
     """First thing in a worker: no threads of its own, deaf to the terminal's signals, gone with its parent."""
-    import cv2
-
     cv2.setNumThreads(0)
     torch.set_num_threads(1)
     for name in ("SIGINT", "SIGHUP", "SIGTERM"):  # the training process decides when to leave, after a checkpoint
