@@ -38,6 +38,7 @@ def preview(
     ),
 ) -> None:
     """Write a contact sheet: images as evaluated, as augmented, and as mixed with their labels."""
+    from core.data import ensure_data
     from core.manifest import build_manifest
     from core.preview import contact_sheet
     from recipes.flags import Flags
@@ -46,7 +47,11 @@ def preview(
         raise UsageError(f"--output {output}: the sheet is a PNG", "give a name that ends in .png")
     values = {"data": data, "image-size": image_size}
     chosen = wish(recipe, Flags(values=values, sets=tuple(sets or ())), None).recipe
-    manifest = build_manifest(chosen.data, chosen.run.seed, context.home.datasets)
+    datasets = context.home.create().datasets
+    for each in ensure_data(chosen.data, datasets):
+        _tell(each)
+    _tell(None)
+    manifest = build_manifest(chosen.data, chosen.run.seed, datasets)
     typer.echo(f"wrote {contact_sheet(chosen, manifest, output, rows)}")
 
 
@@ -101,18 +106,20 @@ def memory(
 
 def _watched(work: Generator[Preparing, None, RangeTest]) -> RangeTest:
     """Run a generator of progress to its end with one line on stderr; its result."""
-    terminal = sys.stderr.isatty()
     try:
         while True:
-            each = next(work)
-            if terminal:
-                sys.stderr.write(f"\r\x1b[2K{each.what} {each.done}/{each.total}")
-                sys.stderr.flush()
+            _tell(next(work))
     except StopIteration as end:
-        if terminal:
-            sys.stderr.write("\r\x1b[2K")
+        _tell(None)
         found: RangeTest = end.value
         return found
+
+
+def _tell(each: Preparing | None) -> None:
+    """Progress on one line of stderr, wiped by None; nothing where stderr is no terminal."""
+    if sys.stderr.isatty():
+        sys.stderr.write("\r\x1b[2K" + (f"{each.what} {each.done}/{each.total}" if each else ""))
+        sys.stderr.flush()
 
 
 def _rate_chart(found: RangeTest) -> str:
