@@ -45,11 +45,12 @@ def test_a_full_disk_is_a_clear_message_and_loses_nothing(queue: Queue, recipe: 
     assert queue.enqueue(recipe) > job_id
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_read_only_home_is_a_clear_message(home: Home, recipe: Recipe) -> None:
     Queue(home).close()
     home.root.chmod(0o500)
     try:
+        if os.access(home.root, os.W_OK):
+            pytest.skip("this user may write everywhere")
         with pytest.raises(HomeError, match="cannot write"):
             Queue(home).enqueue(recipe)
         assert records.jobs(records.connect(home.database)) == []
