@@ -1,0 +1,124 @@
+"""One optimiser step: micro-batches, averaged weights, and weights taken from another run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from core.checkpoint import LAST, load, save
+from core.ema import build_average
+from core.events import EpochEnded, Event, Warned
+from core.losses import Criterion
+from core.models import build
+from core.optim import build_optimizer
+from core.precision import Numbers
+from core.step import Learner, take_step
+from recipes.errors import ConfigurationError
+from recipes.recipe import Recipe
+from recipes.sections import Augment, Loss, LossName, Model, Optim
+
+Make = Callable[..., Recipe]
+Go = Callable[..., list[Event]]
+CPU = torch.device("cpu")
+
+
+def learner(micro_batch: int, *, loss: Loss | None = None, ema: float = 0.0, clip: float = 0.0) -> Learner:
+    torch.manual_seed(0)
+    network = build(Model(name="test_vit", pretrained=False), 5, 32).train()
+    optimizer = build_optimizer(Optim(name="sgd", lr=0.1, weight_decay=0.0), network.body)
+    weights = torch.tensor([1.0, 2.0, 0.5, 3.0, 1.0])
+    return Learner(
+        network=network,
+        average=build_average(network, ema),
+        optimizer=optimizer,
+        criterion=Criterion(loss or Loss(), 5, weights),
+        numbers=Numbers("fp32", False),
+        scaler=None,
+        device=CPU,
+        clip_grad_norm=clip,
+        micro_batch=micro_batch,
+        seed=0,
+    )
+
+
+def batch() -> tuple[Tensor, Tensor]:
+    torch.manual_seed(1)
+    return torch.randint(0, 256, (12, 3, 32, 32), dtype=torch.uint8), torch.randint(0, 5, (12,))
+
+
+def flat(of: Learner) -> Tensor:
+    return torch.cat([parameter.detach().flatten() for parameter in of.network.parameters()])
+
+
+@pytest.mark.parametrize("name", list(LossName))
+@pytest.mark.parametrize("micro_batch", [1, 5, 6])
+def test_micro_batches_give_the_update_of_the_whole_mixed_and_weighted_batch(name: LossName, micro_batch: int) -> None:
+    mixing = Augment(mixup_alpha=1.0, cutmix_alpha=1.0)
+    whole, cut = (learner(size, loss=Loss(name=name, label_smoothing=0.1)) for size in (12, micro_batch))
+    rows = [take_step(one, *batch(), mixing, step=3) for one in (whole, cut)]
+    torch.testing.assert_close(flat(whole), flat(cut), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(rows[0], rows[1], rtol=1e-4, atol=1e-4)
+
+
+def test_a_step_is_a_function_of_seed_and_step_whatever_was_drawn_before() -> None:
+    mixing = Augment(mixup_alpha=1.0)
+    first, second = learner(12), learner(12)
+    torch.manual_seed(99)
+    take_step(first, *batch(), mixing, step=7)
+    torch.rand(1000)
+    take_step(second, *batch(), mixing, step=7)
+    assert torch.equal(flat(first), flat(second))
+
+
+def test_clipping_bounds_the_update() -> None:
+    start, clipped = flat(learner(12)), learner(12, clip=1e-3)
+    take_step(clipped, *batch(), Augment(), step=0)
+    moved = (flat(clipped) - start).norm().item()
+    assert moved == pytest.approx(0.1 * 1e-3 * 1.9, rel=0.02)  # Nesterov's first step: lr x (1 + momentum) x gradient
+
+
+def test_averaged_weights_follow_the_formula_with_its_warm_up() -> None:
+    one = learner(12, ema=0.5)
+    assert one.average is not None
+    expected = flat(one).double()
+    for step in range(4):
+        take_step(one, *batch(), Augment(), step=step)
+        decay = 0.0 if step == 0 else min(0.5, 1 - (1 + step) ** (-2 / 3))
+        expected = decay * expected + (1 - decay) * flat(one).double()
+    ours = torch.cat([parameter.flatten() for parameter in one.average.module.parameters()]).double()
+    torch.testing.assert_close(ours, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_averaged_weights_have_their_own_validation(recipe: Make, run: Go) -> None:
+    epochs = [e.metrics for e in run(recipe("run.ema_decay=0.99")) if isinstance(e, EpochEnded)]
+    assert all(metrics["ema/loss"] != metrics["val/loss"] for metrics in epochs)
+
+
+def test_a_run_starts_from_anothers_weights_and_names_what_did_not_fit(recipe: Make, run: Go, tmp_path: Path) -> None:
+    first = run(recipe("run.epochs=1", "data.samples=80"), "first")
+    assert not [event for event in first if isinstance(event, Warned)]
+    path = tmp_path / "first" / "best_accuracy.pt"
+    content = load(path)
+    content["weights"]["fc.weight"] = torch.zeros(3, 7)
+    content["weights"]["extra"] = torch.zeros(1)
+    save(content, tmp_path / "other.pt")
+    told: list[str] = []
+    second = run(
+        recipe("run.epochs=1", "optim.lr=1e-30", "optim.weight_decay=0"), "second", init_from=tmp_path / "other.pt"
+    )
+    told = [event.message for event in second if isinstance(event, Warned) and event.kind == "weights"]
+    assert len(told) == 2
+    assert "fc.weight: shape (3, 7) in the file, (10, 96) in the model" in told[0]
+    assert "extra: not in the model" in told[1]
+    ours = load(tmp_path / "second" / LAST)["weights"]
+    assert torch.equal(ours["conv1.0.weight"], content["weights"]["conv1.0.weight"])
+
+
+def test_a_file_with_nothing_in_common_is_refused(recipe: Make, run: Go, tmp_path: Path) -> None:
+    save({"weights": {"something": torch.zeros(1)}}, tmp_path / "other.pt")
+    with pytest.raises(ConfigurationError, match="nothing in"):
+        run(recipe(), init_from=tmp_path / "other.pt")
