@@ -43,7 +43,8 @@ class Ticker:
         job = self._line.job()
         result = f", test accuracy {show.percent(job.test_accuracy)}" if job.test_accuracy is not None else ""
         reason = f" ({job.failure_message})" if job.failure_message else ""
-        typer.echo(f"#{job.id} {job.name}: {show.state(job)}{result}{reason}", err=True)
+        state = "put back, goes on from its checkpoint" if job.state == "queued" else show.state(job)
+        typer.echo(f"#{job.id} {job.name}: {state}{result}{reason}", err=True)
         sys.stderr.flush()
         self._line = None
         self._greeted = False

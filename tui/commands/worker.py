@@ -76,7 +76,7 @@ def stop(
     if not pids:
         typer.echo("no worker is running")
     for pid in pids:
-        typer.echo(f"worker {pid} is asked to stop")
+        typer.echo(f"worker {pid} has left; its job goes on from its checkpoint at the next one")
 
 
 @worker_app.command()
