@@ -25,6 +25,7 @@ __all__ = [
     "WorkerRecord",
     "change_mark",
     "connect",
+    "count_finished",
     "events",
     "find",
     "job",
@@ -178,21 +179,40 @@ def _open(path: Path, timeout: float) -> sqlite3.Connection:
 
 
 def jobs(
-    conn: sqlite3.Connection, *, states: Sequence[str] = (), text: str = "", limit: int | None = None
+    conn: sqlite3.Connection,
+    *,
+    states: Sequence[str] = (),
+    text: str = "",
+    limit: int | None = None,
+    finished: int | None = None,
 ) -> list[JobRecord]:
     """Running, then queued in the order they will be claimed, paused, then finished with the newest first.
 
-    `text` is looked for in name, recipe, data and model, whatever the case.
+    `text` is looked for in name, recipe, data and model, whatever the case; `limit` counts all jobs, `finished` only
+    those that have ended.
     """
     rows: list[sqlite3.Row] = []
     for group, index, order in _GROUPS:
         wanted = [state for state in group if not states or state in states]
         room = None if limit is None else limit - len(rows)
+        if index == "job_finished" and finished is not None:
+            room = finished if room is None else min(room, finished)
         if wanted and (room is None or room > 0):
             query, values = list_query(wanted, index, order, text, room)
             rows += conn.execute(query, values)
     parents = _parents(conn)
     return [_job(row, parents.get(row["id"], [])) for row in rows]
+
+
+def count_finished(conn: sqlite3.Connection, *, states: Sequence[str] = (), text: str = "") -> int:
+    """How many jobs have ended, of those `jobs` would list."""
+    group, index, order = _GROUPS[-1]
+    wanted = [state for state in group if not states or state in states]
+    if not wanted:
+        return 0
+    query, values = list_query(wanted, index, order, text)
+    counting = f"SELECT count(*){query[query.index(' FROM ') : query.index(' ORDER BY ')]}"
+    return int(conn.execute(counting, values).fetchone()[0])
 
 
 def list_query(

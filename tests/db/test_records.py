@@ -47,6 +47,17 @@ def test_the_list_runs_from_running_to_the_oldest_finished(reader: Connection, a
     assert [job.id for job in records.jobs(reader, states=("failed", "queued"))] == [urgent, early, late, new]
 
 
+def test_finished_jobs_can_be_cut_short_and_counted(reader: Connection, add_job: AddJob) -> None:
+    ids = [add_job(state="succeeded", finished_at=10.0 + n, name=f"n{n}") for n in range(5)]
+    waiting = add_job()
+    assert [job.id for job in records.jobs(reader, finished=2)] == [waiting, ids[4], ids[3]]
+    assert [job.id for job in records.jobs(reader, finished=4, limit=2)] == [waiting, ids[4]]
+    assert records.count_finished(reader) == 5
+    assert records.count_finished(reader, text="n3") == 1
+    assert records.count_finished(reader, states=("failed", "queued")) == 0
+    assert records.count_finished(reader, states=("queued",)) == 0
+
+
 def test_text_is_found_in_name_recipe_data_and_model(reader: Connection, add_job: AddJob) -> None:
     add_job(name="Nachtlauf"), add_job(data="/data/flowers"), add_job(model="resnet50"), add_job()
     assert [len(records.jobs(reader, text=text)) for text in ("nacht", "flowers", "NET50", "demo", "none")] == [

@@ -43,13 +43,12 @@ def status(
     if watch and not as_json:
         _watch(ids, states or [], text, everything)
         return
-    jobs = _jobs(ids, states or [], text)
     if as_json:
         import json
 
-        typer.echo(json.dumps([_document(job) for job in jobs], indent=2))
+        typer.echo(json.dumps([_document(job) for job in _jobs(ids, states or [], text)], indent=2))
         return
-    _console().print(*_screen(jobs, everything), sep="\n")
+    _console().print(*_screen(ids, states or [], text, everything), sep="\n")
 
 
 def show_job(job_id: JobWord, as_json: Json = False) -> None:
@@ -115,13 +114,21 @@ def _print_log(path: Path, lines: int | None, follow: bool, job_id: int) -> None
             time.sleep(0.3)
 
 
-def _jobs(ids: list[str] | None, states: list[str], text: str) -> list[JobRecord]:
+def _jobs(ids: list[str] | None, states: list[str], text: str, finished: int | None = None) -> list[JobRecord]:
     if not context.home.database.exists():
         return []
     connection = context.reader()
     if ids:
         return [records.job(connection, job_id) for job_id in records.find(connection, ids)]
-    return records.jobs(connection, states=states, text=text)
+    return records.jobs(connection, states=states, text=text, finished=finished)
+
+
+def _hidden(ids: list[str] | None, states: list[str], text: str, shown: list[JobRecord]) -> int:
+    """How many finished jobs were left out."""
+    if ids or not context.home.database.exists():
+        return 0
+    there = sum(job.finished_at is not None for job in shown)
+    return records.count_finished(context.reader(), states=states, text=text) - there
 
 
 def _watch(ids: list[str] | None, states: list[str], text: str, everything: bool) -> None:
@@ -130,20 +137,18 @@ def _watch(ids: list[str] | None, states: list[str], text: str, everything: bool
 
     with Live(console=_console(), auto_refresh=False, screen=False) as live:
         while True:
-            live.update(Group(*_screen(_jobs(ids, states, text), everything)), refresh=True)
+            live.update(Group(*_screen(ids, states, text, everything)), refresh=True)
             time.sleep(1)
 
 
-def _screen(jobs: list[JobRecord], everything: bool) -> list[Any]:
+def _screen(ids: list[str] | None, states: list[str], text: str, everything: bool) -> list[Any]:
     """The worker line, the table, and what was left out."""
+    jobs = _jobs(ids, states, text, None if everything else RECENT)
     if not jobs:
         return ["the queue is empty: add a job with 'clf enqueue RECIPE' ('clf recipes' lists them)"]
-    finished = [job for job in jobs if job.finished_at is not None]
-    hidden = 0 if everything else max(0, len(finished) - RECENT)
-    kept = {job.id for job in finished[: len(finished) - hidden]}
-    shown = [job for job in jobs if job.finished_at is None or job.id in kept]
+    hidden = _hidden(ids, states, text, jobs)
     more = [f"{hidden} older jobs are not shown ('clf status --all')"] if hidden else []
-    return [_workers_line(), _table(shown), *more]
+    return [_workers_line(), _table(jobs), *more]
 
 
 def _workers_line() -> str:
