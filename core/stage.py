@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any
 
-from core.events import StageStarted
+from torch import nn
+
+from core.events import Event, StageStarted
+from core.features import FeatureLoader, HeadNetwork, can_be_kept, keep_features
 from core.heads import freeze_backbone, set_training
 from core.loader import Loader
 from core.losses import Criterion, plain
-from core.models import set_image_size
+from core.models import Network, set_image_size
 from core.optim import build_optimizer
 from core.prepare import loader_workers
 from core.run import Run, batch_size
@@ -29,11 +33,12 @@ class Stage:
     first_epoch: int
     span: Span
     learner: Learner
-    train_loader: Loader
+    train_loader: Loader | FeatureLoader
     val_loader: Loader
     val_criterion: Criterion
     plateau: Plateau
     eval_batch: int
+    body: nn.Module
     waited: int = 0  # epochs without improvement, for early stopping
     watched: float | None = None  # the best value of what early stopping watches
     val_seconds: float = 0.0  # of the last validation, for the time left
@@ -85,15 +90,16 @@ class Stage:
 
     def begin_epoch(self) -> None:
         """Back into training mode; a frozen backbone stays in evaluation mode."""
-        set_training(self.learner.network.body, self.frozen)
+        set_training(self.body, self.frozen)
 
     def close(self) -> None:
         self.train_loader.close()
         self.val_loader.close()
 
 
-def open_stage(run: Run) -> Stage:
-    """The stage at the run's position. Raises ConfigurationError for what cannot be built."""
+def open_stage(run: Run, stop: Callable[[], bool]) -> Generator[Event, None, Stage]:
+    """The stage at the run's position. Raises ConfigurationError for what cannot be built, Interrupted when asked to
+    leave meanwhile."""
     index = run.position.stage
     plan = run.plans[index]
     for network in (run.network, run.average.module if run.average is not None else None):
@@ -103,16 +109,22 @@ def open_stage(run: Run) -> Stage:
     size = batch_size(plan)
     workers = loader_workers(run.recipe, run.manifest, run.device)
     pin = run.device.type == "cuda"
-    train_loader, val_loader = (
+    kept = (yield from keep_features(run, plan, index, workers, stop)) if can_be_kept(plan) else None
+    loaders = (
         Loader(
             run.manifest, split, plan, seed=run.recipe.run.seed, train=split == "train", batch_size=size,
             workers=workers, pin=pin, stage_index=index,
         )
         for split in ("train", "val")
+        if split == "val" or kept is None
     )  # fmt: skip
+    train_loader = next(loaders) if kept is None else kept
+    val_loader = next(loaders)
+    network = run.network if kept is None else HeadNetwork(run.network)
     stage = Stage(
         plan, index, run.first_epoch(index), Span.of(plan.schedule, plan.epochs, len(train_loader)),
-        _learner(run, plan), train_loader, val_loader, plain(plan.loss, run.classes), Plateau(), size,
+        _learner(run, plan, network), train_loader, val_loader, plain(plan.loss, run.classes),
+        Plateau(), size, run.network.body,
     )  # fmt: skip
     if run.stage_state is not None:
         _take_up(stage, run.stage_state)
@@ -120,12 +132,12 @@ def open_stage(run: Run) -> Stage:
     return stage
 
 
-def _learner(run: Run, plan: StagePlan) -> Learner:
+def _learner(run: Run, plan: StagePlan, network: Network) -> Learner:
     weights = class_weights(plan.data, run.manifest)
     prior = log_prior(plan.data, run.manifest)
     device = run.device
     return Learner(
-        network=run.network,
+        network=network,
         average=run.average,
         optimizer=build_optimizer(plan.optim, run.network.body),
         criterion=Criterion(

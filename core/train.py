@@ -7,6 +7,7 @@ from pathlib import Path
 
 from core.epoch import train_epoch
 from core.events import Event, Outcome, RunFinished
+from core.features import Interrupted
 from core.finish import finish
 from core.meter import Meter
 from core.prepare import prepare, run_started
@@ -39,7 +40,11 @@ def train(
         yield from save_run(run, None)  # so that there is always something to go back to
     leaving: Outcome | None = None
     while run.unfinished and leaving is not Outcome.STOPPED:
-        stage = open_stage(run)
+        try:
+            stage = yield from open_stage(run, stop)
+        except Interrupted:
+            leaving = Outcome.STOPPED
+            continue
         yield stage.started()
         try:
             leaving = yield from _train_stage(run, stage, stop)

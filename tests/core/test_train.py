@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 import torch
+from torch import nn
+from torch.nn.modules.module import register_module_forward_pre_hook
 
 from core.checkpoint import LAST, load
 from core.events import (
@@ -25,6 +27,7 @@ from core.events import (
     StepLogged,
     Warned,
 )
+from core.models import Network
 from core.train import train
 from recipes.find import load as load_recipe
 from recipes.recipe import Recipe
@@ -123,6 +126,58 @@ def test_a_frozen_stage_moves_only_the_classifier(recipe: Make, datasets: Path, 
     assert moved == {"fc.weight", "fc.bias"}
     untouched = {name for name in head if torch.equal(head[name], finetuned[name])}
     assert not untouched, "the second stage trains everything, BatchNorm statistics included"
+
+
+def passes_of(network_passes: list[int]) -> Any:
+    def hook(module: nn.Module, inputs: Any) -> None:
+        if type(module) is Network and module.body.training is False and torch.is_grad_enabled():
+            network_passes.append(len(inputs[0]))
+
+    return register_module_forward_pre_hook(hook)
+
+
+def frozen_alone(recipe: Make, **augment: Any) -> Recipe:
+    stages = [{"name": "head", "epochs": 3, "freeze": "backbone"}]
+    return recipe("run.epochs=3", "optim.lr=0.01", stages=stages, augment={"level": "none", **augment})
+
+
+def test_a_frozen_stage_without_random_changes_computes_its_features_once(
+    recipe: Make, run: Go, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[int] = []
+    handle = passes_of(seen)
+    try:
+        kept = run(frozen_alone(recipe), "kept")
+        assert seen == []
+        monkeypatch.setattr("core.features.MOST_BYTES", 0)
+        passed = run(frozen_alone(recipe), "passed")
+        assert len(seen) == 9
+    finally:
+        handle.remove()
+    for one, other in zip(
+        (e.metrics for e in kept if isinstance(e, EpochEnded)),
+        (e.metrics for e in passed if isinstance(e, EpochEnded)),
+        strict=True,
+    ):
+        assert one["train/loss"] == pytest.approx(other["train/loss"], rel=1e-4)
+    weights, others = (load(tmp_path / name / LAST)["weights"] for name in ("kept", "passed"))
+    for name, value in weights.items():
+        torch.testing.assert_close(value, others[name], rtol=1e-3, atol=1e-4)
+
+
+def test_a_frozen_stage_on_kept_features_resumes_to_the_same_weights(
+    recipe: Make, run: Go, datasets: Path, tmp_path: Path
+) -> None:
+    run(frozen_alone(recipe), "whole")
+    for moment in (2, 5, 9):
+        asked = iter(range(100))
+        list(
+            train(
+                frozen_alone(recipe), tmp_path / "cut", datasets=datasets, stop=lambda m=moment, a=asked: next(a) >= m
+            )
+        )
+    run(frozen_alone(recipe), "cut")
+    assert_equal_runs(load(tmp_path / "whole" / LAST), load(tmp_path / "cut" / LAST))
 
 
 EVENTFUL = (
