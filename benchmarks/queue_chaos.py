@@ -34,6 +34,7 @@ from recipes.recipe import Recipe  # noqa: E402
 
 DEVICES = ("cuda:0", "cuda:1")  # names only: the stand-in child touches no device
 CLIENTS = 4
+PACE = 0.2  # seconds between two enqueues of a client, so that there is time to kill it
 ENDS = ("succeeded", "failed", "cancelled")
 
 
@@ -45,6 +46,7 @@ def client(home: Home, count: int, acknowledged: Path) -> None:
         job_id = queue.enqueue(recipe, retries=1000)
         with acknowledged.open("a") as file:
             file.write(f"{job_id}\n")
+        time.sleep(PACE)
 
 
 class Chaos:
