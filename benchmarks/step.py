@@ -5,7 +5,9 @@
 
 The bare step is a forward pass, cross-entropy, a backward pass and an AdamW update over one synthetic batch that is
 already on the device. It is measured before and after the loop, since a shared machine is not equally fast all day.
-The loop is `core.train.train` with everything it does (loader, normalisation, mixing, clipping, readings).
+CPU seconds per image are printed beside it: other programs do not distort them (use OMP_NUM_THREADS=1 on a busy
+machine, where waiting threads spin). The loop is `core.train.train` with everything it does: loader, normalisation,
+mixing, clipping, readings.
 """
 
 from __future__ import annotations
@@ -13,13 +15,15 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import torch
 import torch.nn.functional as F
 
 from core.device import choose, describe, synchronize
-from core.events import EpochEnded, RunStarted
+from core.events import CheckpointSaved, EpochEnded, RunStarted, StepLogged
 from core.loader import Loader, auto_workers
 from core.manifest import build_manifest
 from core.models import build
@@ -55,10 +59,49 @@ def main() -> None:
     loader = loader_alone(recipe, device)
     loop = whole_loop(recipe)
     after = bare_step(recipe, numbers, device, options.steps)
-    bare = (before + after) / 2
-    print(f"bare step    {bare:8.1f} images/s   ({before:.1f} before, {after:.1f} after)")
-    print(f"loader alone {loader:8.1f} images/s")
-    print(f"loop         {loop:8.1f} images/s   {loop / min(bare, loader):.1%} of the smaller of the two")
+    bare = Speed((before.images + after.images), before.seconds + after.seconds, before.cpu + after.cpu)
+    print(f"bare step    {bare}   ({before.rate:.1f} before, {after.rate:.1f} after)")
+    print(f"loader alone {loader}")
+    share = loop.rate / min(bare.rate, loader.rate)
+    print(f"loop         {loop}   {share:.1%} of the smaller of the two")
+    print(f"by CPU time the loop runs at {bare.cost / loop.cost:.1%} of the bare step")
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Images and the wall-clock and CPU seconds they took, loader processes included."""
+
+    images: int
+    seconds: float
+    cpu: float
+
+    @property
+    def rate(self) -> float:
+        return self.images / self.seconds
+
+    @property
+    def cost(self) -> float:
+        """CPU seconds of one image."""
+        return self.cpu / self.images
+
+    def __str__(self) -> str:
+        return f"{self.rate:8.1f} images/s  {1000 * self.cost:8.1f} ms of CPU per image"
+
+
+class Clock:
+    """Wall-clock and CPU seconds since it was made."""
+
+    def __init__(self) -> None:
+        self._wall, self._cpu = time.perf_counter(), cpu_seconds()
+
+    def read(self, images: int) -> Speed:
+        return Speed(images, time.perf_counter() - self._wall, cpu_seconds() - self._cpu)
+
+
+def cpu_seconds() -> float:
+    """Of this process and the loader processes it started."""
+    processes = [psutil.Process(), *psutil.Process().children(recursive=True)]
+    return sum(process.cpu_times().user + process.cpu_times().system for process in processes)
 
 
 def described(options: argparse.Namespace) -> Recipe:
@@ -80,8 +123,8 @@ def described(options: argparse.Namespace) -> Recipe:
     return load("single_stage_b3", overrides=merge(settings, assignments(options.set)))
 
 
-def bare_step(recipe: Recipe, numbers: Numbers, device: torch.device, steps: int) -> float:
-    """Images per second of `steps` updates over one synthetic batch."""
+def bare_step(recipe: Recipe, numbers: Numbers, device: torch.device, steps: int) -> Speed:
+    """`steps` updates over one synthetic batch."""
     (plan,) = recipe.plan()
     size, side = int(plan.run.batch_size), plan.data.image_size
     network = build(recipe.model, 12, side, fetch=False).to(device)
@@ -90,22 +133,22 @@ def bare_step(recipe: Recipe, numbers: Numbers, device: torch.device, steps: int
     layout = torch.channels_last if numbers.channels_last else torch.contiguous_format
     images = torch.randn(size, 3, side, side, device=device).contiguous(memory_format=layout)
     labels = torch.randint(0, 12, (size,), device=device)
-    began = 0.0
+    clock = Clock()
     for step in range(WARM_UP + steps):
         if step == WARM_UP:
             synchronize(device)
-            began = time.perf_counter()
+            clock = Clock()
         optimizer.zero_grad(set_to_none=True)
         with numbers.autocast(device):
             scores = network(images)
         F.cross_entropy(scores.float(), labels).backward()
         optimizer.step()
     synchronize(device)
-    return steps * size / (time.perf_counter() - began)
+    return clock.read(steps * size)
 
 
-def loader_alone(recipe: Recipe, device: torch.device) -> float:
-    """Images per second of the training loader over one epoch after a first one."""
+def loader_alone(recipe: Recipe, device: torch.device) -> Speed:
+    """The training loader over one epoch after a first one."""
     (plan,) = recipe.plan()
     manifest = build_manifest(recipe.data, recipe.run.seed, Path(tempfile.gettempdir()))
     workers = auto_workers(len(manifest.paths), plan.data.image_size, device.type)
@@ -114,24 +157,25 @@ def loader_alone(recipe: Recipe, device: torch.device) -> float:
     try:
         for _ in loader.epoch(1):
             pass
-        began = time.perf_counter()
-        images = sum(len(batch.labels) for batch in loader.epoch(2))
-        return images / (time.perf_counter() - began)
+        clock = Clock()
+        return clock.read(sum(len(batch.labels) for batch in loader.epoch(2)))
     finally:
         loader.close()
 
 
-def whole_loop(recipe: Recipe) -> float:
-    """Images per second of the second epoch of a real run: the first one also starts processes and finds kernels."""
-    speed = 0.0
+def whole_loop(recipe: Recipe) -> Speed:
+    """The second epoch of a real run, up to its last reading: the first one also starts processes and finds kernels."""
+    clock, speed, size = Clock(), Speed(1, 1.0, 1.0), int(recipe.plan()[0].run.batch_size)
     with tempfile.TemporaryDirectory() as folder:
         for event in train(recipe, Path(folder) / "run", datasets=Path(folder) / "datasets"):
             if isinstance(event, RunStarted):
                 print(f"loop: {event.images['train']} images, {event.steps} steps, {event.parameters / 1e6:.1f} M")
-            if isinstance(event, EpochEnded):
-                speed = event.metrics["run/images_per_second"]
-                if event.epoch == 2:
-                    break
+            if isinstance(event, CheckpointSaved) and event.kind == "last":
+                clock = Clock()
+            if isinstance(event, StepLogged) and event.phase == "train" and event.epoch == 2:
+                speed = clock.read(event.epoch_step * size)
+            if isinstance(event, EpochEnded) and event.epoch == 2:
+                break
     return speed
 
 

@@ -82,6 +82,10 @@ def take_up(run: Run, saved: dict[str, Any]) -> None:
     run.micro_batch = saved["micro_batch"]
     run.outcome = Outcome(saved["outcome"])
     run.elapsed = float(saved["seconds"])
+    if not run.unfinished and run.outcome is Outcome.COMPLETED and run.epochs_done < run.recipe.total_epochs:
+        run.extend()
+    elif not run.unfinished:
+        run.stage_state = None
 
 
 def _restore(network: Network, weights: dict[str, torch.Tensor]) -> None:

@@ -110,6 +110,15 @@ class Run:
         if position.epoch == self.first_epoch(position.stage + 1):
             position.stage, position.stage_step = position.stage + 1, 0
 
+    def extend(self) -> None:
+        """A run that was complete has more epochs now: on with the first of them, in the stage that holds it."""
+        position, done = self.position, self.epochs_done
+        first = [self.first_epoch(index) for index in range(len(self.plans))]
+        position.stage = max(index for index, epoch in enumerate(first) if epoch <= done + 1)
+        position.epoch, position.epoch_step, self.running = done + 1, 0, [0.0, 0.0, 0.0]
+        plan = self.plans[position.stage]
+        position.stage_step = (position.epoch - first[position.stage]) * self.steps_per_epoch(plan)
+
     def leave_stage(self) -> None:
         """The stage no longer gets better: the next one begins at its own first epoch, or the run ends."""
         position = self.position

@@ -77,5 +77,6 @@ def _train_stage(run: Run, stage: Stage, stop: Stop) -> Generator[Event, None, O
             run.leave_stage()
         else:
             run.next_epoch()
-        yield from save_run(run, stage if run.position.stage == stage.index else None)
+        same_stage = run.position.stage == stage.index
+        yield from save_run(run, stage if same_stage or not run.unfinished else None)  # a longer run may go on from it
     return None

@@ -272,6 +272,18 @@ def test_a_reading_comes_at_most_about_twice_a_second(recipe: Make, run: Go) -> 
     assert len(readings) <= epoch.metrics["run/seconds"] / 0.5 + 1
 
 
+def test_a_complete_run_goes_on_with_its_optimiser_when_it_is_given_more_epochs(
+    recipe: Make, run: Go, tmp_path: Path
+) -> None:
+    run(recipe())
+    events = run(recipe("run.epochs=4"))
+    assert [event.epoch for event in events if isinstance(event, EpochEnded)] == [3, 4]
+    last = load(tmp_path / "run" / LAST)
+    assert [record["epoch"] for record in last["history"]] == [1, 2, 3, 4]
+    assert {state["step"].item() for state in last["stage_state"]["optimizer"]["state"].values()} == {12.0}
+    assert not [event for event in run(recipe("run.epochs=4")) if isinstance(event, EpochEnded)]
+
+
 def test_early_stopping_ends_the_stage_and_then_the_run(recipe: Make, run: Go) -> None:
     stopping = {"metric": "accuracy", "patience": 1, "min_delta": 1.0}  # nothing counts as better by so much
     plan = recipe(
