@@ -6,6 +6,7 @@ import psutil
 import torch
 
 from core.events import MemoryReading
+from core.resident import resident
 
 
 class MemoryMeter:
@@ -34,15 +35,6 @@ class MemoryMeter:
                 peak=self._peak,
                 total=torch.mps.recommended_max_memory(),
             )
-        resident = self._resident()
-        self._peak = max(self._peak, resident)
-        return MemoryReading(allocated=resident, peak=self._peak, total=psutil.virtual_memory().total)
-
-    def _resident(self) -> int:
-        total = int(self._process.memory_info().rss)
-        for child in self._process.children():
-            try:
-                total += int(child.memory_info().rss)
-            except psutil.Error:  # it ended between the listing and the reading
-                continue
-        return total
+        held = resident(self._process)
+        self._peak = max(self._peak, held)
+        return MemoryReading(allocated=held, peak=self._peak, total=psutil.virtual_memory().total)

@@ -13,6 +13,7 @@ from contextlib import suppress
 
 import psutil
 
+from core.resident import resident
 from jobs.claims import Held
 from jobs.ending import ENDING_FILE, Ending, of_exit, read_ending
 from jobs.liveness import boot_id, child_alive, is_alive, process_start
@@ -91,18 +92,9 @@ class Child:
         if self.pid is None:
             return None
         try:
-            process = psutil.Process(self.pid)
-            family = [process, *process.children(recursive=True)]
+            return resident(psutil.Process(self.pid))
         except psutil.Error:
             return None
-        return sum(filter(None, (_resident(member) for member in family))) or None
-
-
-def _resident(process: psutil.Process) -> int | None:
-    try:
-        return int(process.memory_info().rss)
-    except psutil.Error:
-        return None
 
 
 def spawn(home: Home, attempt: Held, command: Sequence[str] = CHILD) -> Child:
