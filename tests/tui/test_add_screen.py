@@ -103,6 +103,9 @@ async def test_recipes_are_read_copied_and_added(home: Home, opened: Opened) -> 
         await pilot.press("R")
         await settled(pilot)
         assert isinstance(pilot.app.screen, RecipesScreen)
+        while pilot.app.screen.chosen.name != "demo":
+            await pilot.press("j")
+        await settled(pilot)
         assert "Handwritten digits" in screen_text(pilot)
         await pilot.press("d", "enter")
         await until(pilot, lambda: (home.recipes / "my_demo.toml").exists())

@@ -9,6 +9,8 @@ from textual.screen import ModalScreen
 from textual.suggester import Suggester
 from textual.widgets import Input
 
+from tui.widgets.line import Line
+
 
 class AskScreen(ModalScreen[str | None]):
     """Returns what was typed, or None."""
@@ -26,7 +28,7 @@ class AskScreen(ModalScreen[str | None]):
     def compose(self) -> ComposeResult:
         with Vertical() as box:
             box.border_title = self._title
-            yield Input(self._value, placeholder=self._placeholder, suggester=self._suggester, compact=True)
+            yield Line(self._value, placeholder=self._placeholder, suggester=self._suggester, compact=True)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Enter takes it."""

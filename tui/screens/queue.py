@@ -19,6 +19,7 @@ from tui.widgets.job_columns import COLUMNS
 from tui.widgets.job_filter import listed
 from tui.widgets.job_summary import JobSummary
 from tui.widgets.job_table import JobTable
+from tui.widgets.line import Line
 from tui.widgets.worker_line import WorkerLine
 
 WIDE = 110  # from here on the charts stand beside the list
@@ -51,7 +52,7 @@ class QueueScreen(JobActions):
         with Container(id="panes"):
             with Vertical(id="left"):
                 yield JobTable()
-                yield Input(placeholder="words, state:failed, recipe:two, -data:digits", id="filter", compact=True)
+                yield Line(placeholder="words, state:failed, recipe:two, -data:digits", id="filter", compact=True)
             with Vertical(id="details"):
                 yield JobSummary()
                 yield ChartPanel(("loss", "accuracy", "lr", "memory"))

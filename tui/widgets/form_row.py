@@ -7,6 +7,7 @@ from textual.containers import Horizontal, Vertical
 from textual.widgets import Input, Label, Select
 
 from tui.screens.draft import Entry
+from tui.widgets.line import Line
 from tui.widgets.path_suggester import PathSuggester
 
 SWITCH = ("on", "off")
@@ -45,7 +46,7 @@ class FormRow(Vertical):
         suggester = None
         if entry.kind == "path":
             suggester = PathSuggester((".safetensors", ".pt", ".pth", ".bin") if entry.key == "weights" else ())
-        return Input(self._value, placeholder=entry.hint, id=name, compact=True, suggester=suggester)
+        return Line(self._value, placeholder=entry.hint, id=name, compact=True, suggester=suggester)
 
     @property
     def text(self) -> str:

@@ -12,6 +12,7 @@ from textual.widgets import Input, RichLog, Static
 
 from tui.screens.run_files import SEVERITIES, severity
 from tui.themes import palette
+from tui.widgets.line import Line
 
 KEPT = 5000
 COLOURS = ("quiet", "", "warning", "error", "error")
@@ -38,7 +39,7 @@ class LogView(Vertical):
     def compose(self) -> ComposeResult:
         yield Static("", classes="status", markup=False)
         yield RichLog(max_lines=KEPT, wrap=False, auto_scroll=True)
-        yield Input(placeholder="show only lines with ...", id="log-words", compact=True)
+        yield Line(placeholder="show only lines with ...", id="log-words", compact=True)
 
     @property
     def _log(self) -> RichLog:

@@ -1,0 +1,121 @@
+"""The whole thing: the real `clf tui` in a pseudo-terminal beside a real worker; adds a job, watches it, cancels it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import select
+import struct
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from db import records
+from recipes.home import Home
+from tests.tui.conftest import read
+
+DEADLINE = 90.0
+
+
+class Terminal:
+    """`clf tui` on a pseudo-terminal of 110 x 34; what it sends is read and thrown away but for its tail."""
+
+    def __init__(self, home: Home) -> None:
+        self.master, slave = pty.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 34, 110, 0, 0))
+        environment = {**os.environ, "CLF_HOME": str(home.root), "TERM": "xterm-256color", "OMP_NUM_THREADS": "1"}
+        command = [sys.executable, "-m", "tui.cli", "tui"]
+        root = Path(__file__).parent.parent.parent
+        self.process = subprocess.Popen(
+            command, stdin=slave, stdout=slave, stderr=slave, env=environment, cwd=root, start_new_session=True
+        )
+        os.close(slave)
+        self.seen = ""
+
+    def press(self, keys: str) -> None:
+        os.write(self.master, keys.encode())
+        self.drain(0.15)
+
+    def drain(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            if select.select([self.master], [], [], left)[0]:
+                try:
+                    self.seen = (self.seen + os.read(self.master, 65536).decode(errors="replace"))[-200_000:]
+                except OSError:
+                    return
+
+    def until(self, what: Callable[[], object]) -> None:
+        end = time.monotonic() + DEADLINE
+        while time.monotonic() < end:
+            if what():
+                return
+            self.drain(0.2)
+        pytest.fail(f"it did not come about; the terminal's last words: {self.seen[-2000:]!r}")
+
+
+@pytest.fixture
+def terminal(tmp_path: Path) -> Iterator[tuple[Terminal, Home]]:
+    home = Home(tmp_path / "home")
+    opened = Terminal(home)
+    yield opened, home
+    if opened.process.poll() is None:
+        opened.process.terminate()
+        opened.process.wait(20)
+    os.close(opened.master)
+    from jobs.launch import stop_worker
+
+    if home.database.exists():
+        stop_worker(home, now=True)
+        end = time.monotonic() + 30
+        while _workers(home) and time.monotonic() < end:
+            time.sleep(0.2)
+
+
+def _workers(home: Home) -> list[int]:
+    from jobs.liveness import live_workers
+
+    return [worker.pid for worker in live_workers(home)] if home.database.exists() else []
+
+
+def _job(home: Home) -> records.JobRecord | None:
+    return read(home, 1) if home.database.exists() and _count(home) else None
+
+
+def _count(home: Home) -> int:
+    connection = records.connect(home.database)
+    try:
+        return len(records.jobs(connection))
+    finally:
+        connection.close()
+
+
+@pytest.mark.slow
+def test_a_job_is_added_watched_and_cancelled_beside_a_real_worker(terminal: tuple[Terminal, Home]) -> None:
+    screen, home = terminal
+    screen.until(lambda: "nothing is queued yet" in screen.seen)
+    screen.press("a")
+    screen.until(lambda: "learning rate" in screen.seen)
+    for key in ("\r", *"demo", "\r", *"\t\t\t", *"test_resnet", *"\t\t", *"500"):  # recipe demo, model, epochs
+        screen.press(key)
+    screen.press("\x13")  # ctrl+s
+    screen.until(lambda: _job(home) is not None)
+    screen.press("w")
+    screen.until(lambda: (job := _job(home)) is not None and job.state == "running" and job.epoch >= 2)
+    screen.until(lambda: "running" in screen.seen and "/500" in screen.seen)
+    screen.press("x")
+    screen.press("y")
+    screen.until(lambda: (job := _job(home)) is not None and job.state == "cancelled")
+    screen.until(lambda: "cancelled" in screen.seen)
+    screen.press("q")
+    screen.press("y")  # the worker goes on: yes, quit
+    screen.until(lambda: screen.process.poll() is not None)
+    assert screen.process.returncode == 0
+    assert _workers(home), "the worker outlives the screen"
+    assert "Traceback" not in screen.seen
