@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -20,6 +22,7 @@ from tui.feed import Feed, Overview
 from tui.screens.confirm import ConfirmScreen
 from tui.screens.live import LiveScreen
 from tui.screens.queue import QueueScreen
+from tui.terminal import Terminal
 from tui.themes import THEMES
 
 if TYPE_CHECKING:
@@ -69,6 +72,7 @@ class ClfApp(App[None]):
         return QueueScreen()
 
     def on_mount(self) -> None:
+        self._terminal = Terminal()
         self.set_keymap(self._chosen.keys)
         self.theme_changed_signal.subscribe(self, self._theme_changed)
         self.set_interval(POLL_SECONDS, self.poll)
@@ -95,6 +99,8 @@ class ClfApp(App[None]):
             self.screen.follow(self.overview)
 
     def _tick(self) -> None:
+        if self._terminal.gone():
+            os._exit(128 + signal.SIGHUP)  # nothing is left to draw on, and nothing here is unsaved
         if any(job.state == "running" for job in self.overview.jobs):
             self._tell()
 
