@@ -64,6 +64,8 @@ def prepare(recipe: Recipe, folder: Path, *, datasets: Path, init_from: Path | N
         found = yield from _measured_batch(recipe, plans, network, numbers, device)
         plans = resolved(plans, [found * plan.run.accumulation for plan in plans])
     run = Run(recipe, plans, folder, manifest, device, network, build_average(network, recipe.run.ema_decay), numbers)
+    if recipe.run.compile:
+        network.body.compile()  # in place: names in checkpoints stay; each new shape is compiled at its first step
     if saved:
         take_up(run, saved)
     return run
