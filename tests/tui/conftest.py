@@ -15,6 +15,7 @@ from db.records import JobRecord
 from recipes.home import Home
 from tests.tui.fill import NOW, fill, holding_worker
 from tui.app import ClfApp
+from tui.screens.live import LiveScreen
 
 Opened = Callable[..., Any]
 
@@ -54,7 +55,17 @@ async def settled(pilot: Pilot[Any]) -> None:
         await app.poll()
         await pilot.pause()
         await app.workers.wait_for_complete()
+        await _charts_drawn(pilot)
     await pilot.pause()
+
+
+async def _charts_drawn(pilot: Pilot[Any]) -> None:
+    """A load that follows a job may wait for its turn by a timer, which no worker shows."""
+    for _ in range(200):
+        screen = pilot.app.screen
+        if not isinstance(screen, LiveScreen) or not (screen._loading or screen._again or screen._waiting):
+            return
+        await pilot.pause(0.02)
 
 
 async def until(pilot: Pilot[Any], what: Callable[[], object]) -> None:

@@ -85,7 +85,7 @@ class ChartPanel(Widget):
         if (columns, rows) != self._shape:
             self._shape = (columns, rows)
             self._arrange()
-            self.post_message(self.Turned())
+        self.post_message(self.Turned())  # a panel that had no size yet could not be drawn
 
     def on_mount(self) -> None:
         self._arrange()
