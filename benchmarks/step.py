@@ -165,15 +165,16 @@ def loader_alone(recipe: Recipe, device: torch.device) -> Speed:
 
 def whole_loop(recipe: Recipe) -> Speed:
     """The second epoch of a real run, up to its last reading: the first one also starts processes and finds kernels."""
-    clock, speed, size = Clock(), Speed(1, 1.0, 1.0), int(recipe.plan()[0].run.batch_size)
+    clock, speed, size, images = Clock(), Speed(1, 1.0, 1.0), int(recipe.plan()[0].run.batch_size), 0
     with tempfile.TemporaryDirectory() as folder:
         for event in train(recipe, Path(folder) / "run", datasets=Path(folder) / "datasets"):
             if isinstance(event, RunStarted):
+                images = event.images["train"]
                 print(f"loop: {event.images['train']} images, {event.steps} steps, {event.parameters / 1e6:.1f} M")
             if isinstance(event, CheckpointSaved) and event.kind == "last":
                 clock = Clock()
             if isinstance(event, StepLogged) and event.phase == "train" and event.epoch == 2:
-                speed = clock.read(event.epoch_step * size)
+                speed = clock.read(min(images, event.epoch_step * size))  # the last batch is smaller
             if isinstance(event, EpochEnded) and event.epoch == 2:
                 break
     return speed
