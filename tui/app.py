@@ -7,11 +7,13 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
+from textual.css.query import NoMatches
 from textual.screen import Screen
 
 from recipes.errors import ClfError
@@ -96,7 +98,8 @@ class ClfApp(App[None]):
 
     def _tell(self) -> None:
         if isinstance(self.screen, LiveScreen):
-            self.screen.follow(self.overview)
+            with suppress(NoMatches):  # a screen being built or taken down: the next look finds it whole
+                self.screen.follow(self.overview)
 
     def _tick(self) -> None:
         if self._terminal.gone():
