@@ -47,11 +47,6 @@ def percent(share: float | None) -> str:
     return "-" if share is None else f"{share:.1%}"
 
 
-def ago(moment: float | None) -> str:
-    """How long since a Unix time: ``3m 20s ago``."""
-    return "-" if moment is None else f"{duration(time.time() - moment)} ago"
-
-
 def clock(moment: float | None) -> str:
     """Local date and time of a Unix time."""
     return "-" if moment is None else datetime.fromtimestamp(moment).strftime("%Y-%m-%d %H:%M:%S")
@@ -84,11 +79,6 @@ def epoch(job: JobRecord) -> str:
 def data(source: str) -> str:
     """The last part of a path; names stay as they are."""
     return source.rstrip("/\\").replace("\\", "/").rpartition("/")[2] or source
-
-
-def best(job: JobRecord) -> float | None:
-    """Best validation accuracy, 0..1."""
-    return job.best_accuracy
 
 
 def remaining(job: JobRecord) -> float | None:
