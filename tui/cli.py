@@ -57,8 +57,15 @@ for room in (enqueue, inspect, plot, manage, worker, recipes, models, try_out):
 @app.command()
 def tui(
     read_only: Annotated[bool, typer.Option("--read-only", help="Look, but change nothing.")] = False,
+    in_browser: Annotated[bool, typer.Option("--serve", help="In a browser on this machine, behind a token.")] = False,
+    port: Annotated[int, typer.Option("--port", metavar="N", help="Where --serve listens; 0: any free port.")] = 8000,
 ) -> None:
     """Open the full-screen app: the queue, live charts, a form that adds recipes."""
+    if in_browser:
+        import tui.serve
+
+        tui.serve.serve(context.home, port=port, read_only=read_only, say=typer.echo)
+        return
     import tui.app
 
     tui.app.run(context.home, read_only=read_only)
