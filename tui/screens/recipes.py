@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import ClassVar
 
 from rich.text import Text
-from textual.app import ComposeResult
+from textual.app import ComposeResult, SuspendNotSupported
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, VerticalScroll
-from textual.widgets import Footer, OptionList, Static
+from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from recipes import find
@@ -23,6 +23,7 @@ from tui.screens import preview
 from tui.screens.ask import AskScreen
 from tui.screens.live import LiveScreen
 from tui.themes import palette
+from tui.widgets.key_line import KeyLine
 
 
 class RecipesScreen(LiveScreen):
@@ -45,7 +46,7 @@ class RecipesScreen(LiveScreen):
         with Horizontal(id="recipes"):
             yield OptionList(compact=True)
             yield VerticalScroll(Static("", id="file"), can_focus=False)
-        yield Footer(compact=True, show_command_palette=False)
+        yield KeyLine()
 
     def on_mount(self) -> None:
         self._found: dict[str, Found] = {}
@@ -136,7 +137,12 @@ class RecipesScreen(LiveScreen):
             self.notify("copy it to your own first (d)", severity="warning")
             return
         editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
-        with self.app.suspend():
-            subprocess.run([*shlex.split(editor), str(found.path)], check=False)
+        try:
+            with self.app.suspend():
+                subprocess.run([*shlex.split(editor), str(found.path)], check=False)
+        except SuspendNotSupported:  # in a browser
+            self.notify(f"there is no terminal here for {editor}: edit {found.path}", severity="warning")
+        except OSError as error:
+            self.notify(str(error), title=f"{editor} could not be started", severity="error")
         self._list(found.name)
         self._show(self.chosen)
