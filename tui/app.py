@@ -57,6 +57,7 @@ class ClfApp(App[None]):
         self.remembered = remembered.load(home)
         self._chosen = remembered.chosen(home)
         super().__init__()
+        self.animation_level = "none"  # a slide is a dozen repaints over somebody's network
         self.feed = Feed(home)
         self.overview = Overview()
         self._following = False

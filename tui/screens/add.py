@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
-from textual.widgets import Footer, Input, Label, Select, Static
+from textual.widgets import Input, Label, Select, Static
 
 from db.records import JobRecord
 from recipes import find
@@ -22,6 +22,7 @@ from tui.screens.draft import ENTRIES, Draft, draft
 from tui.screens.live import LiveScreen
 from tui.widgets.chart import Chart
 from tui.widgets.form_row import FormRow
+from tui.widgets.key_line import KeyLine
 
 SIDE_BY_SIDE = 96
 
@@ -61,7 +62,7 @@ class AddScreen(LiveScreen):
                 yield Static("", id="changes", markup=False)
                 yield Chart(Picture("Learning rate"), id="rate")
         yield Label("", id="trouble", markup=False)
-        yield Footer(compact=True, show_command_palette=False)
+        yield KeyLine()
 
     def _headline(self) -> str:
         if self._source is None:

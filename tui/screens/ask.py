@@ -16,7 +16,7 @@ class AskScreen(ModalScreen[str | None]):
     """Returns what was typed, or None."""
 
     CSS = """
-    AskScreen { align: center middle; background: $background 60%; }
+    AskScreen { align: center middle; background: transparent; }
     AskScreen > Vertical { width: 60; max-width: 94%; height: auto; background: $panel; border: round $primary; }
     """
     BINDINGS = [Binding("escape", "dismiss(None)", "Leave", id="ask.leave")]

@@ -12,7 +12,7 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, VerticalScroll
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from db import records
 from db.records import JobRecord
@@ -27,6 +27,7 @@ from tui.screens.preview import flat
 from tui.themes import curve_colours, palette
 from tui.widgets.chart import Chart
 from tui.widgets.chart_panel import TITLES
+from tui.widgets.key_line import KeyLine
 
 METRICS = (("val", "accuracy"), ("val", "loss"), ("val", "f1"), ("train", "loss"), ("train", "accuracy"), ("run", "lr"))
 SORTS = ("id", "best", "test", "f1", "loss")
@@ -63,7 +64,7 @@ class CompareScreen(LiveScreen):
             with VerticalScroll(id="tables"):
                 yield Static("", id="figures")
                 yield Static("", id="settings")
-        yield Footer(compact=True, show_command_palette=False)
+        yield KeyLine()
 
     def jobs(self) -> list[JobRecord]:
         """Those of the chosen jobs that still are."""

@@ -13,7 +13,7 @@ class ConfirmScreen(ModalScreen[str]):
     """Returns the key of the chosen answer, or an empty string for "no"."""
 
     CSS = """
-    ConfirmScreen { align: center middle; background: $background 60%; }
+    ConfirmScreen { align: center middle; background: transparent; }
     ConfirmScreen > Vertical {
         width: auto; max-width: 72; min-width: 40; height: auto; padding: 1 2; background: $panel;
         border: round $warning;

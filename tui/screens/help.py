@@ -19,7 +19,7 @@ class HelpScreen(ModalScreen[None]):
     """Keys by what they act on; closes with any of its own."""
 
     CSS = """
-    HelpScreen { align: center middle; background: $background 60%; }
+    HelpScreen { align: center middle; background: transparent; }
     HelpScreen > VerticalScroll {
         width: 76; max-width: 96%; max-height: 92%; height: auto; padding: 0 2; background: $panel;
         border: round $primary; border-title-color: $foreground; border-subtitle-color: $foreground 60%;

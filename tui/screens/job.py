@@ -11,7 +11,7 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
-from textual.widgets import Footer, Static, TabbedContent, TabPane, Tabs
+from textual.widgets import Static, TabbedContent, TabPane, Tabs
 
 from db import records
 from db.records import JobRecord
@@ -23,6 +23,7 @@ from tui.screens.job_texts import events_table, recipe_text, results_table
 from tui.themes import palette
 from tui.widgets.chart_panel import ChartPanel
 from tui.widgets.job_summary import JobSummary
+from tui.widgets.key_line import KeyLine
 from tui.widgets.log_view import LogView
 
 TABS = ("charts", "machine", "log", "recipe", "results", "events")
@@ -71,7 +72,7 @@ class JobScreen(ChartKeys):
                         yield LogView()
                     else:
                         yield VerticalScroll(Static("", id=f"text-{tab}"), id=f"scroll-{tab}")
-        yield Footer(compact=True, show_command_palette=False)
+        yield KeyLine()
 
     @property
     def job(self) -> JobRecord | None:

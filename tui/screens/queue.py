@@ -7,7 +7,7 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container, Vertical
-from textual.widgets import Footer, Input
+from textual.widgets import Input
 
 from db.records import JobRecord
 from tui.charts.panels import View
@@ -19,6 +19,7 @@ from tui.widgets.job_columns import COLUMNS
 from tui.widgets.job_filter import listed
 from tui.widgets.job_summary import JobSummary
 from tui.widgets.job_table import JobTable
+from tui.widgets.key_line import KeyLine
 from tui.widgets.line import Line
 from tui.widgets.worker_line import WorkerLine
 
@@ -56,7 +57,7 @@ class QueueScreen(JobActions):
             with Vertical(id="details"):
                 yield JobSummary()
                 yield ChartPanel(("loss", "accuracy", "lr", "memory"))
-        yield Footer(compact=True, show_command_palette=False)
+        yield KeyLine()
 
     @property
     def table(self) -> JobTable:
