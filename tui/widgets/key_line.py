@@ -58,7 +58,7 @@ class KeyLine(Widget, can_focus=False):
         for active in screen.active_bindings.values():
             binding = active.binding
             if binding.show and binding.action not in found:
-                shown = self.app.get_key_display(binding)
+                shown = self.app.get_key_display(binding).replace("⏎", "enter")
                 found[binding.action] = Key(shown, binding.description, binding.key, active.enabled)
         self._take(found.pop(HELP, None), tuple(found.values()))
 
@@ -77,17 +77,9 @@ class KeyLine(Widget, can_focus=False):
         """Keys from the left, help at the right."""
         del y
         width, base, inks = self.size.width, self.rich_style, palette(self.app)
-        last = width - 1 - (self._help.width + 2 if self._help else 0)
-        places, at = [], 1
-        for key in self._keys:
-            if at + key.width <= last:
-                places.append((at, key))
-                at += key.width + 2
-        if self._help:
-            places.append((max(1, width - 1 - self._help.width), self._help))
-        self._places = places
+        self._places = self._laid_out(width)
         segments, at = [], 0
-        for start, key in places:
+        for start, key in self._places:
             ink = inks["primary"] if key.enabled else inks["quiet"]
             segments += [
                 Segment(" " * (start - at), base),
@@ -96,3 +88,17 @@ class KeyLine(Widget, can_focus=False):
             ]
             at = start + key.width
         return Strip(segments).adjust_cell_length(width, base)
+
+    def _laid_out(self, width: int) -> list[tuple[int, Key]]:
+        """Where each key stands: two cells between them, or one where that lets all of them fit."""
+        room = width - 2 - (self._help.width + 2 if self._help else 0)
+        gap = 2 if sum(key.width + 2 for key in self._keys) <= room + 2 else 1
+        places, at = [], 1
+        for key in self._keys:
+            if at + key.width > room + 1:
+                break
+            places.append((at, key))
+            at += key.width + gap
+        if self._help:
+            places.append((max(1, width - 1 - self._help.width), self._help))
+        return places
