@@ -158,9 +158,9 @@ def connect(path: Path, timeout: float = 5.0) -> sqlite3.Connection:
     if version == NEWEST:
         return connection
     refuse_newer(version, path)
-    from db.engine import open_database
+    from db.writing import make_ready
 
-    open_database(path).close()
+    make_ready(path)
     return connection
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import func, text
+from sqlalchemy import text
 from sqlmodel import Session, col, select
 
 from db.models import Dependency, Event, Job, State
+from jobs.inbox import LAST
 from recipes.errors import NotFoundError, QueueError
 
 
@@ -51,8 +52,8 @@ def release(job: Job) -> None:
 
 
 def last_position(session: Session) -> float:
-    """A position behind every job."""
-    return float(session.exec(select(func.max(Job.position))).one() or 0.0) + 1.0
+    """A position behind every job that has not ended."""
+    return float(session.connection().execute(text(LAST)).scalar_one()) + 1.0
 
 
 def neighbours(session: Session, job: Job) -> list[Job]:

@@ -3,84 +3,34 @@
 from __future__ import annotations
 
 import shutil
-import time
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from pathlib import Path
 
 from sqlalchemy import delete
-from sqlmodel import col, select
+from sqlmodel import col
 
-from db.engine import open_database
+from db.engine import Database, open_database
 from db.models import Dependency, Job, Metric, Sample, Setting, State
+from jobs.inbox import Inbox, frozen
 from jobs.ledger import end, get_job, holding_back, last_position, link, neighbours, note, place_before, requeue
 from jobs.liveness import CHILD_LOCK, lock_held
-from jobs.origin import clf_version, git_commit, unique_key
 from jobs.recovery import is_abandoned
 from recipes.errors import QueueError
-from recipes.home import Home
 from recipes.recipe import Recipe
 
 
-class Queue:
-    """The queue of one home. `notice` is what the person should be told about where it lies."""
+class Queue(Inbox):
+    """The queue of one home."""
 
-    def __init__(self, home: Home) -> None:
-        """Create what is missing and migrate what is behind; raises HomeError, DatabaseError."""
-        self.home = home.create()
-        self.database = open_database(home.database)
-        self.notice = self.database.notice
+    @cached_property
+    def database(self) -> Database:
+        """The database through the ORM, opened when a verb first needs it."""
+        return open_database(self.home.database)
 
     def close(self) -> None:
-        self.database.close()
-
-    def enqueue(
-        self,
-        recipe: Recipe,
-        *,
-        name: str | None = None,
-        priority: int = 0,
-        after: Sequence[int] = (),
-        after_any: Sequence[int] = (),
-        not_before: float | None = None,
-        retries: int = 0,
-        unique: bool = False,
-        paused: bool = False,
-        data_hash: str | None = None,
-    ) -> int:
-        """Add `recipe`, frozen, and return the job's id; raises NotFoundError (a parent), QueueError (`unique`)."""
-        if retries < 0:
-            raise QueueError(f"retries must be 0 or more, not {retries}")
-        job = Job(
-            name=name or recipe.name,
-            state=State.PAUSED if paused else State.QUEUED,
-            priority=priority,
-            position=0.0,
-            created_at=time.time(),
-            not_before=not_before,
-            retries=retries,
-            retries_left=retries,
-            clf_version=clf_version(),
-            git_commit=git_commit(),
-            recipe_name="",
-            recipe="",
-            data="",
-            model="",
-        )
-        freeze(job, recipe, data_hash)
-        with self.database.transaction() as session:
-            if unique:
-                same = select(Job).where(Job.unique_key == job.unique_key)
-                twin = session.exec(same.where(col(Job.state).not_in((State.FAILED, State.CANCELLED)))).first()
-                if twin is not None:
-                    raise QueueError(f"#{twin.id} is the same recipe, data and seed ({twin.state})", "drop --unique")
-            job.position = last_position(session)
-            session.add(job)
-            session.flush()
-            assert job.id is not None
-            link(session, job.id, after_any, any_outcome=True)
-            link(session, job.id, after, any_outcome=False)
-            note(session, job.id, "queued", "added" + (", paused" if paused else ""))
-            return job.id
+        if "database" in vars(self):
+            self.database.close()
 
     def cancel(self, job_id: int, *, now: bool = False) -> None:
         """End a job: at once when it has not begun, else by asking its child (`now`: by killing it)."""
@@ -227,10 +177,8 @@ class Queue:
 
 def freeze(job: Job, recipe: Recipe, data_hash: str | None) -> None:
     """Write the recipe, and what lists show of it, into the job's row."""
-    job.recipe = recipe.model_dump_json()
-    job.recipe_name, job.data, job.model = recipe.name, recipe.data.source, recipe.model.name
-    job.device_wanted, job.epochs = recipe.run.device, recipe.total_epochs
-    job.data_hash, job.unique_key = data_hash, unique_key(recipe, data_hash)
+    for column, value in frozen(recipe, data_hash).items():
+        setattr(job, column, value)
 
 
 def _forget(job: Job) -> None:

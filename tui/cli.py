@@ -1,12 +1,13 @@
 """The `clf` command: global options, the commands by name, and how an error is shown.
 
-Every command imports what it needs inside its function: `clf status` and shell completion load neither torch
-nor textual nor the ORM.
+Starting up is felt on every command. So only the room of the verb that was typed is loaded, and every command
+imports what it needs inside its function: `clf status` and shell completion load neither torch nor textual nor the ORM.
 """
 
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated
 
@@ -14,15 +15,20 @@ import typer
 
 from recipes.errors import ClfError
 from recipes.home import Home
-from tui.commands import context, enqueue, inspect, manage, models, plot, recipes, try_out, worker
+from tui.commands import context
 
-app = typer.Typer(
-    name="clf",
-    help="Train image classifiers: pick a recipe, queue it, go home, watch from anywhere.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+ROOMS = {  # of tui.commands, in the order of the help, with their verbs
+    "enqueue": ("enqueue", "run"),
+    "inspect": ("status", "show", "logs"),
+    "plot": ("plot",),
+    "manage": (
+        "cancel", "pause", "resume", "retry", "extend", "priority", "move", "edit", "duplicate", "wait", "rm", "clean",
+    ),
+    "worker": ("worker",),
+    "recipes": ("recipes",),
+    "models": ("models",),
+    "try_out": ("preview", "lr-find", "memory"),
+}  # fmt: skip
 
 
 def _version(wanted: bool) -> None:
@@ -33,7 +39,6 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def options(
     home: Annotated[
         Path | None,
@@ -50,11 +55,6 @@ def options(
     context.debug = debug
 
 
-for room in (enqueue, inspect, plot, manage, worker, recipes, models, try_out):
-    room.register(app)
-
-
-@app.command()
 def tui(
     read_only: Annotated[bool, typer.Option("--read-only", help="Look, but change nothing.")] = False,
     in_browser: Annotated[bool, typer.Option("--serve", help="In a browser on this machine, behind a token.")] = False,
@@ -71,10 +71,38 @@ def tui(
     tui.app.run(context.home, read_only=read_only)
 
 
+def commands(first: str) -> typer.Typer:
+    """The commands of the room that `first`, the first word typed, is a verb of; for any other word all of them."""
+    app = typer.Typer(
+        name="clf",
+        help="Train image classifiers: pick a recipe, queue it, go home, watch from anywhere.",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(options)
+    for room in [room for room, verbs in ROOMS.items() if first in verbs] or ROOMS:
+        import_module(f"tui.commands.{room}").register(app)
+    app.command()(tui)
+    return app
+
+
+def _status() -> None:
+    """`clf status` as it is typed most often: nothing to parse, and typer's parser would load pydantic, 60 ms."""
+    from tui.commands.inspect import status
+
+    context.home = Home.find()
+    context.debug = False
+    status()
+
+
 def main() -> None:
     """Run `clf`; a ClfError becomes one or two lines on stderr and its exit code."""
     try:
-        app()
+        if sys.argv[1:] == ["status"]:
+            _status()
+        else:
+            commands(sys.argv[1] if len(sys.argv) > 1 else "")()
     except ClfError as error:
         if context.debug:
             raise

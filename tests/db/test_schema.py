@@ -6,6 +6,7 @@ import re
 import shutil
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from db import records, refusals
 from db.engine import open_database
 from db.filesystem import network_type
 from db.models import SCHEMA_VERSION
+from db.writing import insert, make_ready, transaction
 from recipes.errors import DatabaseError
 
 SCHEMAS = sorted((Path(__file__).parent / "schemas").glob("*.sql"))
@@ -136,6 +138,27 @@ def test_a_transaction_takes_the_write_lock_before_it_reads(tmp_path: Path) -> N
             other.execute("BEGIN IMMEDIATE")
     other.close()
     database.close()
+
+
+def test_a_transaction_without_the_orm_is_whole_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "clf.db"
+    make_ready(path)
+    row = {"key": "paused", "value": "1"}
+    with suppress(KeyError), transaction(path) as connection:
+        insert(connection, "setting", row)
+        with pytest.raises(DatabaseError, match="locked"), transaction(path, busy_seconds=0.1):
+            pass
+        raise KeyError
+    with transaction(path) as connection:
+        assert connection.execute("SELECT count(*) FROM setting").fetchone()[0] == 0
+        insert(connection, "setting", row)
+        assert connection.execute("PRAGMA synchronous").fetchone()[0] == 2  # FULL
+    with pytest.raises(DatabaseError), transaction(path) as connection:
+        insert(connection, "setting", row)  # its key is taken
+    with pytest.raises(DatabaseError), transaction(path) as connection:
+        insert(connection, "dependency", {"job_id": 7, "parent_id": 8, "any_outcome": 0})  # no such jobs
+    with pytest.raises(DatabaseError, match="locked"), transaction(path), transaction(path, busy_seconds=0.1):
+        pass
 
 
 def test_the_deepest_mount_decides_about_the_network() -> None:

@@ -4,9 +4,13 @@ import json
 import os
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
+import typer
+
+from tui.cli import ROOMS
 
 ROOT = Path(__file__).parents[2]
 
@@ -48,6 +52,24 @@ def home(tmp_path: Path) -> Path:
 
 def test_enqueue_loads_no_torch_and_no_screen(tmp_path: Path) -> None:
     assert not loaded_by(tmp_path, "enqueue", "demo") & HEAVY
+
+
+def test_enqueue_loads_no_orm_once_there_is_a_queue(home: Path) -> None:
+    """Importing it took more than half of the command's time."""
+    assert not loaded_by(home, "enqueue", "demo") & (HEAVY | ORM | {"psutil"})
+
+
+def test_a_bare_status_loads_no_parser_of_arguments(home: Path) -> None:
+    assert "pydantic" not in loaded_by(home, "status")
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_every_verb_is_known_by_its_room(room: str) -> None:
+    """A verb that is missing from the table would be unknown to `clf`."""
+    app = typer.Typer()
+    import_module(f"tui.commands.{room}").register(app)
+    names = [each.name or getattr(each.callback, "__name__", "") for each in app.registered_commands]
+    assert set(ROOMS[room]) == {*names, *(str(each.name) for each in app.registered_groups)}
 
 
 @pytest.mark.parametrize("command", [("status",), ("status", "--json"), ("show", "1"), ("logs", "1")])

@@ -9,6 +9,7 @@ from sqlite3 import Connection
 import pytest
 
 from db import records
+from db.models import Job
 from jobs import claims
 from jobs.claims import Held, claim, finish
 from jobs.ending import End, Ending
@@ -57,6 +58,16 @@ def test_a_job_is_frozen_as_it_was_queued(queue: Queue, reader: Connection, reci
     )
     assert job.data_hash == "abc"
     assert job.clf_version
+
+
+def test_a_job_begins_as_its_table_says(queue: Queue, reader: Connection, recipe: Recipe) -> None:
+    """It is added without the table's class, whose defaults it must therefore know."""
+    row = reader.execute("SELECT * FROM job WHERE id = ?", (queue.enqueue(recipe),)).fetchone()
+    expected = {name: field.default for name, field in Job.model_fields.items() if not field.is_required()}
+    given = ("id", "unique_key", "epochs", "git_commit")
+    assert {name: row[name] for name in expected if name not in given} == {
+        name: value for name, value in expected.items() if name not in given
+    }
 
 
 def test_jobs_are_claimed_by_priority_then_in_order(queue: Queue, recipe: Recipe) -> None:

@@ -90,10 +90,10 @@ def enqueue(
         "unique": unique,
         "paused": paused,
     }
-    from jobs.queue import Queue
+    from jobs.inbox import Inbox
 
-    queue = Queue(context.home)
-    queued = [(queue.enqueue(each.recipe, data_hash=each.data_hash, **more), each) for each in wishes]
+    inbox = Inbox(context.home)
+    queued = [(inbox.enqueue(each.recipe, data_hash=each.data_hash, **more), each) for each in wishes]
     _say_queued(queued, as_json)
 
 
@@ -133,10 +133,10 @@ def run(
     Ctrl-C writes a checkpoint and leaves; a second one leaves at once.
     """
     asked = wish(recipe, flags.gather(locals()), recipe_file)
-    from jobs.queue import Queue
+    from jobs.inbox import Inbox
     from tui.commands import foreground
 
-    job_id = Queue(context.home).enqueue(asked.recipe, name=name, data_hash=asked.data_hash, priority=0)
+    job_id = Inbox(context.home).enqueue(asked.recipe, name=name, data_hash=asked.data_hash, priority=0)
     typer.echo(f"job #{job_id}: {_line(asked)}")
     code = foreground.work_off(context.home, job_id, asked.recipe.run.device)
     if code == 0:
