@@ -12,6 +12,7 @@ import argparse
 import itertools
 import os
 import random
+import select
 import signal
 import subprocess
 import sys
@@ -28,22 +29,25 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 from db import records  # noqa: E402
-from jobs.queue import Queue  # noqa: E402
+from jobs.inbox import Inbox  # noqa: E402
 from recipes.home import Home  # noqa: E402
 from recipes.recipe import Recipe  # noqa: E402
 
 DEVICES = ("cuda:0", "cuda:1")  # names only: the stand-in child touches no device
 CLIENTS = 4
-PACE = 0.2  # seconds between two enqueues of a client, so that there is time to kill it
+PACE = 0.3  # seconds between two enqueues of a client, so that all of them last as long as the workers do
+ENQUEUE = 0.012  # seconds: a kill this long after the announcement of an enqueue falls within it or just behind it
+KINDS = ("worker", "child", "both", "client", "client", "client")
 ENDS = ("succeeded", "failed", "cancelled")
 
 
 def client(home: Home, count: int, acknowledged: Path) -> None:
-    """Enqueue `count` jobs; an id is acknowledged once it stands in the file."""
-    queue = Queue(home)
+    """Enqueue `count` jobs, announcing each on stdout; an id is acknowledged once it stands in the file."""
+    inbox = Inbox(home)
     recipe = Recipe.model_validate({"name": "chaos", "data": {"source": "digits"}})
     for _ in range(count):
-        job_id = queue.enqueue(recipe, retries=1000)
+        os.write(1, b".")
+        job_id = inbox.enqueue(recipe, retries=1000)
         with acknowledged.open("a") as file:
             file.write(f"{job_id}\n")
         time.sleep(PACE)
@@ -75,15 +79,16 @@ class Chaos:
             if left > 0 and (number not in self.clients or self.clients[number].poll() is not None):
                 path = self.home.root / f"acknowledged-{number}"
                 words = [__file__, "--client", str(path), "--home", str(self.home.root), "--jobs", str(left)]
-                self.clients[number] = self._start(words)
+                self.clients[number] = self._start(words, subprocess.PIPE)
 
-    def _start(self, words: list[str]) -> subprocess.Popen[bytes]:
+    def _start(self, words: list[str], out: int | None = None) -> subprocess.Popen[bytes]:
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-        return subprocess.Popen([sys.executable, *words], stdout=self.log, stderr=self.log, env=environment)
+        stdout = self.log if out is None else out
+        return subprocess.Popen([sys.executable, *words], stdout=stdout, stderr=self.log, env=environment)
 
     def strike(self) -> None:
         """Kill one process, of a kind drawn at random."""
-        kind = self.random.choice(["worker", "child", "client", "both"])
+        kind = self.random.choice(KINDS)
         if kind in ("worker", "both"):
             self._kill("worker", self.random.choice(list(self.workers.values())).pid)
         if kind in ("child", "both"):
@@ -91,9 +96,20 @@ class Chaos:
             if pids:
                 self._kill("child", self.random.choice(pids))
         if kind == "client":
-            alive = [process.pid for process in self.clients.values() if process.poll() is None]
+            alive = [process for process in self.clients.values() if process.poll() is None]
             if alive:
-                self._kill("client", self.random.choice(alive))
+                self._kill_in_the_act(self.random.choice(alive))
+
+    def _kill_in_the_act(self, client: subprocess.Popen[bytes]) -> None:
+        """Kill a client at a random moment of its next enqueue."""
+        assert client.stdout is not None
+        pipe = client.stdout.fileno()
+        os.set_blocking(pipe, False)
+        with suppress(BlockingIOError):
+            os.read(pipe, 4096)  # earlier announcements
+        if select.select([pipe], [], [], 2.0)[0]:
+            time.sleep(self.random.uniform(0.0, ENQUEUE))
+            self._kill("client", client.pid)
 
     def _children(self) -> Iterator[psutil.Process]:
         for process in psutil.process_iter():
@@ -119,7 +135,7 @@ class Chaos:
 
 def run(home: Home, jobs: int, seed: int, pause: float, limit: float) -> Chaos:
     """Keep killing until every job was enqueued and ended, or `limit` seconds are over."""
-    Queue(home).close()
+    Inbox(home)
     chaos = Chaos(home, jobs, seed)
     reader = records.connect(home.database)
     deadline = time.monotonic() + limit
@@ -140,6 +156,14 @@ def run(home: Home, jobs: int, seed: int, pause: float, limit: float) -> Chaos:
     return chaos
 
 
+def there(home: Home) -> int:
+    """How many jobs the queue holds."""
+    reader = records.connect(home.database)
+    count = int(reader.execute("SELECT count(*) FROM job").fetchone()[0])
+    reader.close()
+    return count
+
+
 def check(home: Home, acknowledged: list[int]) -> list[str]:
     """The promises that were broken."""
     reader = records.connect(home.database)
@@ -147,7 +171,8 @@ def check(home: Home, acknowledged: list[int]) -> list[str]:
     ends = Counter(row[0] for row in reader.execute(f"SELECT job_id FROM event WHERE kind IN {ENDS}"))
     broken = [f"#{job_id} was acknowledged and is lost" for job_id in acknowledged if job_id not in states]
     broken += [f"#{job_id} is {state}" for job_id, state in states.items() if state not in ENDS]
-    broken += [f"#{job_id} ended {count} times" for job_id, count in ends.items() if count != 1]
+    broken += [f"#{job_id} ended {ends[job_id]} times" for job_id in states if ends[job_id] != 1]
+    broken += [f"#{job_id} was acknowledged twice" for job_id, count in Counter(acknowledged).items() if count != 1]
     integrity = reader.execute("PRAGMA integrity_check").fetchone()[0]
     broken += [f"integrity: {integrity}"] if integrity != "ok" else []
     broken += [f"foreign keys: {row}" for row in map(tuple, reader.execute("PRAGMA foreign_key_check"))]
@@ -175,7 +200,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--jobs", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--pause", type=float, default=1.0, help="mean seconds between two kills")
+    parser.add_argument("--pause", type=float, default=0.4, help="mean seconds between two kills")
     parser.add_argument("--limit", type=float, default=3600.0, help="give up after so many seconds")
     parser.add_argument("--home", type=Path)
     parser.add_argument("--client", type=Path, help=argparse.SUPPRESS)
@@ -191,6 +216,9 @@ def main() -> int:
     seconds = time.monotonic() - began
     killed = ", ".join(f"{count} {kind}" for kind, count in sorted(chaos.killed.items()))
     sys.stdout.write(f"{len(acknowledged)} jobs acknowledged in {seconds:.0f} s; killed: {killed or 'nothing'}\n")
+    sys.stdout.write(
+        f"{there(home) - len(acknowledged)} more were added by a client that died before it could say so\n"
+    )
     sys.stdout.write("\n".join(broken) + "\n" if broken else "every job ended exactly once; the database is sound\n")
     return 1 if broken else 0
 
