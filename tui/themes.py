@@ -69,7 +69,6 @@ STATE_COLOURS = {
     "failed": "error",
     "cancelled": "cancelled",
 }
-SIGNS = {"queued": "·", "running": "▶", "paused": "‖", "succeeded": "✓", "failed": "✗", "cancelled": "–"}
 
 
 def curve_colours(theme: Theme) -> tuple[str, ...]:

@@ -186,7 +186,7 @@ def _moment(text: str | None) -> float | None:
 
 
 def _line(asked: Wish) -> str:
-    from tui.commands.show import data
+    from tui.states import data
 
     recipe = asked.recipe
     return (

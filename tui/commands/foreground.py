@@ -13,7 +13,7 @@ from db import records
 from db.records import JobRecord
 from recipes.errors import QueueError
 from recipes.home import Home
-from tui.commands import show
+from tui import states, units
 
 
 def work_off(home: Home, job_id: int, device: str) -> int:
@@ -88,19 +88,19 @@ class LiveLine:
 def progress(job: JobRecord) -> str:
     """``#3 demo  fine-tune  epoch 2/8  [#####.....]  step 40/79  312 img/s  loss 0.412  best 91.2%  ...``."""
     if job.state != "running":
-        return f"#{job.id} {job.name}  {show.state(job)}"
+        return f"#{job.id} {job.name}  {states.state(job)}"
     if job.phase == "preparing" or not job.steps:
         return f"#{job.id} {job.name}  preparing"
     parts = [
         f"#{job.id} {job.name}",
-        f"epoch {show.epoch(job)}" + (f" ({job.stage})" if job.stage not in (None, "train") else ""),
+        f"epoch {states.epoch(job)}" + (f" ({job.stage})" if job.stage not in (None, "train") else ""),
         _bar(job.step / job.steps),
         f"{job.phase or 'train'} {job.epoch_step}/{job.epoch_steps}",
         f"{job.images_per_second:.0f} img/s" if job.images_per_second else "",
         f"loss {job.train_loss:.3f}" if job.train_loss is not None else "",
-        f"best {show.percent(job.best_accuracy)}" if job.best_accuracy is not None else "",
-        show.size(job.memory) if job.memory else "",
-        f"ETA {show.duration(show.remaining(job))}" if job.eta_seconds is not None else "",
+        f"best {units.percent(job.best_accuracy)}" if job.best_accuracy is not None else "",
+        units.size(job.memory) if job.memory else "",
+        f"ETA {units.duration(states.remaining(job, time.time()))}" if job.eta_seconds is not None else "",
     ]
     return "  ".join(part for part in parts if part)
 

@@ -9,7 +9,8 @@ import typer
 
 from db import records
 from recipes.errors import NotFoundError, QueueError, UsageError
-from tui.commands import context, show
+from tui import states, units
+from tui.commands import context
 from tui.commands.arguments import JobWord, JobWords, MaybeJobWords
 
 if TYPE_CHECKING:
@@ -196,7 +197,7 @@ def wait(
             job = records.job(connection, job_id)
             if job.finished_at is not None:
                 left.remove(job_id)
-                typer.echo(f"#{job_id} {show.state(job)}")
+                typer.echo(f"#{job_id} {states.state(job)}")
         time.sleep(0.3 if left else 0)
     failed = [job_id for job_id in wanted if records.job(connection, job_id).state != "succeeded"]
     raise typer.Exit(1 if failed else 0)
@@ -242,8 +243,8 @@ def clean(
     for each in found:
         name = f"#{each.job.id} {each.job.name}" if each.job else f"{each.run_dir} (of no job)"
         what = "everything" if each.whole else f"{len(each.files)} files"
-        typer.echo(f"{show.size(each.size):>9}  {name}  {what}")
-    total = show.size(sum(each.size for each in found))
+        typer.echo(f"{units.size(each.size):>9}  {name}  {what}")
+    total = units.size(sum(each.size for each in found))
     if not yes and not typer.confirm(f"free {total}?"):
         raise typer.Exit(1)
-    typer.echo(f"freed {show.size(free(_queue(), found))}")
+    typer.echo(f"freed {units.size(free(_queue(), found))}")

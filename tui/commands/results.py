@@ -9,8 +9,8 @@ import typer
 
 from db import records
 from db.records import JobRecord
+from tui import states, units
 from tui.commands import context
-from tui.commands import show as words
 from tui.commands.plot import DEFAULT, chart
 
 CHART_HEIGHT = 14
@@ -48,14 +48,14 @@ def program() -> str:
 def _table(job: JobRecord) -> None:
     took = (job.finished_at or 0) - (job.started_at or 0)
     rows = [
-        ("job", f"#{job.id} {job.name} ({words.state(job)})"),
-        ("model", f"{job.model} on {words.data(job.data)}"),
-        ("test accuracy", words.percent(job.test_accuracy)),
-        ("test macro F1", words.percent(job.test_f1)),
-        ("best validation accuracy", f"{words.percent(job.best_accuracy)} in epoch {job.best_epoch}"),
-        ("epochs", words.epoch(job)),
-        ("took", words.duration(took)),
-        ("peak memory", words.size(job.memory_peak)),
+        ("job", f"#{job.id} {job.name} ({states.state(job)})"),
+        ("model", f"{job.model} on {states.data(job.data)}"),
+        ("test accuracy", units.percent(job.test_accuracy)),
+        ("test macro F1", units.percent(job.test_f1)),
+        ("best validation accuracy", f"{units.percent(job.best_accuracy)} in epoch {job.best_epoch}"),
+        ("epochs", states.epoch(job)),
+        ("took", units.duration(took)),
+        ("peak memory", units.size(job.memory_peak)),
     ]
     typer.echo("\nresult")
     for name, value in rows:

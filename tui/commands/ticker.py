@@ -7,7 +7,7 @@ import sys
 import typer
 
 from recipes.home import Home
-from tui.commands import show
+from tui import states, units
 from tui.commands.foreground import LiveLine
 
 
@@ -41,9 +41,9 @@ class Ticker:
             return
         self._line.close()
         job = self._line.job()
-        result = f", test accuracy {show.percent(job.test_accuracy)}" if job.test_accuracy is not None else ""
+        result = f", test accuracy {units.percent(job.test_accuracy)}" if job.test_accuracy is not None else ""
         reason = f" ({job.failure_message})" if job.failure_message else ""
-        state = "put back, goes on from its checkpoint" if job.state == "queued" else show.state(job)
+        state = "put back, goes on from its checkpoint" if job.state == "queued" else states.state(job)
         typer.echo(f"#{job.id} {job.name}: {state}{result}{reason}", err=True)
         sys.stderr.flush()
         self._line = None

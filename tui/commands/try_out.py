@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from recipes.errors import UsageError
-from tui.commands import context, flags, show
+from tui import units
+from tui.commands import context, flags
 from tui.commands.arguments import RecipeName
 from tui.commands.wish import wish
 
@@ -99,7 +100,7 @@ def memory(
     chosen = wish(recipe, Flags(values=values, sets=(*pretrained, *(sets or ()))), None).recipe
     typer.echo(f"{'model':<28}  {'px':>4}  {'batch':>5}  {'memory':>9}  fits")
     for row in table(chosen, classes=classes):
-        taken = show.size(row.memory)
+        taken = units.size(row.memory)
         fits = "yes" if row.fits else "no"
         typer.echo(f"{row.model:<28}  {row.image_size:>4}  {row.batch:>5}  {taken:>9}  {fits}")
 

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from tui.commands import context, show
+from tui import units
+from tui.commands import context
 
 DeviceFlag = Annotated[str, typer.Option("--device", help="auto, cpu, mps, cuda or cuda:N; one worker for each.")]
 Now = Annotated[bool, typer.Option("--now", help="Do not wait for a checkpoint.")]
@@ -61,7 +62,7 @@ def status() -> None:
         typer.echo("no worker is running: start one with 'clf worker'")
     for each in alive:
         name = f" {each.device_name}" if each.device_name else ""
-        typer.echo(f"{each.device}{name}: pid {each.pid}, up {show.duration(time.time() - each.started_at)}")
+        typer.echo(f"{each.device}{name}: pid {each.pid}, up {units.duration(time.time() - each.started_at)}")
 
 
 @worker_app.command()

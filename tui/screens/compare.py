@@ -16,10 +16,10 @@ from textual.widgets import Static
 
 from db import records
 from db.records import JobRecord
+from tui import units
 from tui.charts.picture import Axes, Curve, Picture, glyph
 from tui.charts.scale import Unit
 from tui.charts.smooth import smooth
-from tui.commands import show
 from tui.feed import Overview
 from tui.screens.chart_keys import STRENGTHS
 from tui.screens.live import LiveScreen
@@ -194,7 +194,7 @@ def _figures(jobs: list[JobRecord], signs: dict[int, Text], losses: dict[int, fl
             shares["best_f1"],
             shares["test_accuracy"],
             Text("" if loss is None else f"{loss:.4f}", "bold" if loss is not None and loss == lowest else ""),
-            Text("" if took is None else show.duration(took)),
+            Text("" if took is None else units.duration(took)),
         )
     return table
 
@@ -203,7 +203,7 @@ _SHARES = ("best_accuracy", "best_f1", "test_accuracy")
 
 
 def _share(value: float | None, top: float) -> Text:
-    return Text("" if value is None else show.percent(value), "bold" if value is not None and value == top else "")
+    return Text("" if value is None else units.percent(value), "bold" if value is not None and value == top else "")
 
 
 def _settings(jobs: list[JobRecord], signs: dict[int, Text], inks: dict[str, str]) -> Table | Text:

@@ -14,7 +14,7 @@ from recipes import find
 from recipes.errors import ClfError
 from recipes.home import Home
 from recipes.merge import to_toml
-from tui.commands import show
+from tui import units
 from tui.screens.preview import differences
 from tui.screens.run_files import Results
 
@@ -51,7 +51,7 @@ def events_table(events: Sequence[EventRecord], inks: dict[str, str]) -> Table:
     table = Table.grid(padding=(0, 2))
     for event in reversed(events):
         kind = Text(event.kind.replace("_", " "), inks.get(EVENT_COLOURS.get(event.kind, ""), ""))
-        when = Text(show.clock(event.at), inks["quiet"])
+        when = Text(units.clock(event.at), inks["quiet"])
         table.add_row(when, Text(f"attempt {event.attempt}", inks["quiet"]), kind, Text(event.message))
     return table
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from db.records import JobRecord
 from recipes.recipe import Recipe
+from tui import states, units
 from tui.charts.picture import Axes, Curve, Mark, Picture
-from tui.commands import show
 
 POINTS = 60  # of the learning-rate curve, per stage
 
@@ -58,7 +58,7 @@ def outline(recipe: Recipe) -> list[str]:
 
 def _weights(recipe: Recipe) -> str:
     if recipe.model.weights:
-        return f"weights {show.data(recipe.model.weights)}"
+        return f"weights {states.data(recipe.model.weights)}"
     return "pretrained" if recipe.model.pretrained else "from scratch"
 
 
@@ -72,7 +72,7 @@ def cost(recipe: Recipe, jobs: Iterable[JobRecord]) -> str:
     ]
     if not alike:
         return ""
-    return f"about {show.duration(median(alike) * recipe.total_epochs)}, by {len(alike)} earlier jobs"
+    return f"about {units.duration(median(alike) * recipe.total_epochs)}, by {len(alike)} earlier jobs"
 
 
 def flat(document: dict[str, Any], prefix: str = "") -> dict[str, Any]:

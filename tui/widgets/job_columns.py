@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from db.records import JobRecord
-from tui.commands import show
-from tui.themes import SIGNS, STATE_COLOURS
+from tui import units
+from tui.states import SIGNS, data, progress, remaining, short
+from tui.themes import STATE_COLOURS
 
 BAR = 4  # cells of the progress bar beside the epoch
 
@@ -28,39 +29,11 @@ class Column:
     colour: Callable[[JobRecord], str] = lambda _job: ""
 
 
-def remaining(job: JobRecord, now: float) -> float | None:
-    """Seconds until a running job ends: its last reckoning, less the time since."""
-    if job.state != "running" or job.eta_seconds is None:
-        return None
-    return max(0.0, job.eta_seconds - max(0.0, now - (job.progress_at or now)))
-
-
-def progress(job: JobRecord) -> float:
-    """Share of the run that is done, 0..1."""
-    if job.state == "succeeded":
-        return 1.0
-    if job.steps:
-        return min(1.0, job.step / job.steps)
-    return min(1.0, max(0, job.epoch - 1) / job.epochs) if job.epochs else 0.0
-
-
 def bar(share: float, width: int = BAR) -> str:
     """A bar of `width` cells, half cells drawn."""
     halves = round(share * width * 2)
     whole, half = divmod(halves, 2)
     return ("━" * whole + ("╸" if half else "")).ljust(width, "─")
-
-
-def _state(job: JobRecord) -> str:
-    if job.state == "queued" and job.blocked_by:
-        return "blocked"
-    if job.state == "queued" and job.waiting_for:
-        return f"after #{job.waiting_for[0]}"
-    if job.state == "running" and job.cancel_requested:
-        return "stopping"
-    if job.state == "running" and job.pause_requested:
-        return "pausing"
-    return job.state
 
 
 def _epoch(job: JobRecord, _now: float) -> str:
@@ -73,15 +46,7 @@ def _epoch(job: JobRecord, _now: float) -> str:
 
 def _age(job: JobRecord, now: float) -> str:
     since = job.finished_at or job.started_at or job.created_at
-    return short(max(0.0, now - since))
-
-
-def short(seconds: float) -> str:
-    """``12s``, ``5m``, ``3h``, ``2d``: one number and its unit."""
-    for size, unit in ((86400, "d"), (3600, "h"), (60, "m")):
-        if seconds >= size:
-            return f"{int(seconds // size)}{unit}"
-    return f"{int(seconds)}s"
+    return units.age(max(0.0, now - since))
 
 
 def _memory(job: JobRecord) -> float | None:
@@ -93,17 +58,17 @@ def _nothing(value: float | None) -> float:
 
 
 def _accuracy(job: JobRecord, _now: float) -> str:
-    return "" if job.best_accuracy is None else show.percent(job.best_accuracy)
+    return "" if job.best_accuracy is None else units.percent(job.best_accuracy)
 
 
 def _eta(job: JobRecord, now: float) -> str:
     left = remaining(job, now)
-    return "" if left is None else show.duration(left)
+    return "" if left is None else units.duration(left)
 
 
 def _size(job: JobRecord, _now: float) -> str:
     value = _memory(job)
-    return "" if value is None else show.size(value)
+    return "" if value is None else units.size(value)
 
 
 COLUMNS = (
@@ -112,14 +77,14 @@ COLUMNS = (
         "state",
         "state",
         11,
-        lambda j, _: f"{SIGNS[j.state]} {_state(j)}",
+        lambda j, _: f"{SIGNS[j.state]} {short(j)}",
         lambda j, _: list(SIGNS).index(j.state),
         importance=10,
         colour=lambda j: STATE_COLOURS[j.state],
     ),
     Column("name", "job", 15, lambda j, _: j.name, lambda j, _: j.name.lower(), flexible=True, importance=10),
     Column("recipe", "recipe", 13, lambda j, _: j.recipe_name, lambda j, _: j.recipe_name, flexible=True, importance=2),
-    Column("data", "data", 9, lambda j, _: show.data(j.data), lambda j, _: j.data.lower(), flexible=True, importance=6),
+    Column("data", "data", 9, lambda j, _: data(j.data), lambda j, _: j.data.lower(), flexible=True, importance=6),
     Column("stage", "stage", 9, lambda j, _: j.stage or "", lambda j, _: j.stage or "", importance=1),
     Column("epoch", "epoch", BAR + 8, _epoch, lambda j, _: progress(j), importance=8),
     Column("best", "best", 6, _accuracy, lambda j, _: _nothing(j.best_accuracy), right=True, importance=9),

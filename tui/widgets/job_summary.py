@@ -6,9 +6,10 @@ from rich.text import Text
 from textual.widgets import Static
 
 from db.records import JobRecord
-from tui.commands import show
-from tui.themes import SIGNS, STATE_COLOURS
-from tui.widgets.job_columns import bar, progress, remaining
+from tui import states, units
+from tui.states import SIGNS, progress, remaining
+from tui.themes import STATE_COLOURS
+from tui.widgets.job_columns import bar
 
 
 class JobSummary(Static):
@@ -39,9 +40,9 @@ def describe(job: JobRecord, now: float, inks: dict[str, str], width: int) -> Te
     colour, quiet = inks.get(STATE_COLOURS[job.state], ""), inks.get("quiet", "")
     text = Text()
     text.append(f"#{job.id} ", quiet).append(job.name, "bold")
-    for part in (job.model, show.data(job.data), job.device or ""):
+    for part in (job.model, states.data(job.data), job.device or ""):
         text.append(f"  {part}" if part else "", quiet)
-    text.append("\n").append(f"{SIGNS[job.state]} {show.state(job)}", colour)
+    text.append("\n").append(f"{SIGNS[job.state]} {states.state(job)}", colour)
     if job.epochs and (job.state == "running" or job.epoch):
         text.append("  ").append(bar(progress(job), max(8, min(24, width - 52))), colour)
         text.append(f" {progress(job):4.0%}  epoch {job.epoch}/{job.epochs}")
@@ -60,13 +61,13 @@ def _third(job: JobRecord, now: float, quiet: str, inks: dict[str, str]) -> Text
     if job.state == "running":
         return _running(job, now, quiet)
     parts = [
-        f"best {show.percent(job.best_accuracy)} in epoch {job.best_epoch}"
+        f"best {units.percent(job.best_accuracy)} in epoch {job.best_epoch}"
         if job.best_accuracy is not None and job.best_epoch
         else "",
-        f"test {show.percent(job.test_accuracy)}" if job.test_accuracy is not None else "",
-        f"peak {show.size(job.memory_peak)}" if job.memory_peak else "",
-        f"took {show.duration(job.elapsed_seconds)}" if job.elapsed_seconds else "",
-        f"added {show.clock(job.created_at)[:-3]}" if job.state == "queued" else "",
+        f"test {units.percent(job.test_accuracy)}" if job.test_accuracy is not None else "",
+        f"peak {units.size(job.memory_peak)}" if job.memory_peak else "",
+        f"took {units.duration(job.elapsed_seconds)}" if job.elapsed_seconds else "",
+        f"added {units.minute(job.created_at)}" if job.state == "queued" else "",
         f"priority {job.priority}" if job.priority else "",
     ]
     return Text("  ".join(part for part in parts if part), quiet)
@@ -77,9 +78,9 @@ def _running(job: JobRecord, now: float, quiet: str) -> Text:
     line = Text(f"step {job.epoch_step}/{job.epoch_steps}" if job.epoch_steps else job.message or job.phase or "")
     for part in (
         f"{job.images_per_second:.0f} images/s" if job.images_per_second else "",
-        f"ETA {show.duration(left)}" if left is not None else "",
-        f"best {show.percent(job.best_accuracy)}" if job.best_accuracy is not None else "",
-        f"{show.size(job.memory)}" if job.memory else "",
+        f"ETA {units.duration(left)}" if left is not None else "",
+        f"best {units.percent(job.best_accuracy)}" if job.best_accuracy is not None else "",
+        f"{units.size(job.memory)}" if job.memory else "",
     ):
         line.append(f"  {part}" if part else "", quiet)
     return line

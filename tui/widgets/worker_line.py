@@ -6,9 +6,8 @@ from rich.text import Text
 from textual.widgets import Static
 
 from db.records import WorkerRecord
-from tui.commands import show
+from tui import units
 from tui.feed import Overview
-from tui.widgets.job_columns import short
 
 
 class WorkerLine(Static):
@@ -62,7 +61,7 @@ def _worker(line: Text, worker: WorkerRecord, now: float, width: int, inks: dict
         None if worker.utilization is None else f"{worker.utilization:4.0%} busy",
         None if worker.temperature is None else f"{worker.temperature:.0f} °C",
         None if worker.power is None else f"{worker.power:3.0f} W",
-        f"up {short(max(0.0, now - worker.started_at))}",
+        f"up {units.age(max(0.0, now - worker.started_at))}",
     ]
     for part in parts:
         if part and len(line) - start + len(part) + 2 <= width:
@@ -72,5 +71,5 @@ def _worker(line: Text, worker: WorkerRecord, now: float, width: int, inks: dict
 def _memory(worker: WorkerRecord) -> str | None:
     if worker.device_used is None:
         return None
-    total = f" of {show.size(worker.device_total)}" if worker.device_total else ""
-    return f"{show.size(worker.device_used)}{total}"
+    total = f" of {units.size(worker.device_total)}" if worker.device_total else ""
+    return f"{units.size(worker.device_used)}{total}"
