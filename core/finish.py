@@ -20,6 +20,8 @@ from core.report import write_report
 from core.run import Run, batch_size
 from core.saving import BEST_FILES, draw
 from core.validate import Seen, score
+from recipes.recipe import StagePlan
+from recipes.sections import Data
 
 FILES = (
     "recipe.toml", "history.json", "training_curves.png", "best_accuracy.pt", "best_f1.pt", "last_checkpoint.pt",
@@ -35,7 +37,7 @@ def finish(run: Run, stop: Callable[[], bool]) -> Iterator[Event]:
     best = yield from _load_best(run)
     metrics: dict[str, float] = {}
     if run.manifest.counts()["test"]:
-        tested = yield from _test(run, stop)
+        tested = yield from _test(run, _plan_of(run, best), stop)
         if tested is None:
             yield RunFinished(Outcome.STOPPED, run.epochs_done, run.position.step)
             return
@@ -71,8 +73,16 @@ def _final(run: Run, best: dict[str, Any] | None, metrics: dict[str, float]) -> 
     return {**content, "kind": "final", "metrics": {**content["metrics"], **metrics}}
 
 
-def _test(run: Run, stop: Callable[[], bool]) -> Generator[Event, None, dict[str, float] | None]:
+def _plan_of(run: Run, best: dict[str, Any] | None) -> StagePlan:
+    """The last stage's plan, with images as the best weights saw them: they may be of an earlier stage."""
     plan = run.plans[-1]
+    if best is None:
+        return plan
+    data = {key: best["input"][key] for key in ("image_size", "resize")}
+    return plan.model_copy(update={"data": Data.model_validate({**plan.data.model_dump(), **data})})
+
+
+def _test(run: Run, plan: StagePlan, stop: Callable[[], bool]) -> Generator[Event, None, dict[str, float] | None]:
     loader = Loader(
         run.manifest, "test", plan, seed=run.recipe.run.seed, train=False, batch_size=batch_size(plan),
         workers=loader_workers(run.recipe, run.manifest, run.device), pin=run.device.type == "cuda",

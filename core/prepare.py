@@ -73,10 +73,11 @@ def prepare(recipe: Recipe, folder: Path, *, datasets: Path, init_from: Path | N
 
 def take_up(run: Run, saved: dict[str, Any]) -> None:
     """Put `run` where a checkpoint left it: weights, averages, position, records."""
+    run.position = Position(**saved["position"])
+    run.set_image_size()
     _restore(run.network, saved["weights"])
     if run.average is not None and saved["average"] is not None:
         _restore(run.average.module, saved["average"])
-    run.position = Position(**saved["position"])
     run.best = Best(**saved["best"])
     run.history = [dict(record) for record in saved["history"]]
     run.running = list(saved["running"])
@@ -84,7 +85,7 @@ def take_up(run: Run, saved: dict[str, Any]) -> None:
     run.micro_batch = saved["micro_batch"]
     run.outcome = Outcome(saved["outcome"])
     run.elapsed = float(saved["seconds"])
-    if not run.unfinished and run.outcome is Outcome.COMPLETED and run.epochs_done < run.recipe.total_epochs:
+    if not run.unfinished and Recipe.model_validate(saved["recipe"]).total_epochs < run.recipe.total_epochs:
         run.extend()
     elif not run.unfinished:
         run.stage_state = None

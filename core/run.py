@@ -15,7 +15,7 @@ from timm.utils import ModelEmaV3
 from core.events import Outcome, Warned
 from core.manifest import Manifest
 from core.memory import MemoryMeter
-from core.models import Network
+from core.models import Network, set_image_size
 from core.precision import Numbers
 from recipes.recipe import Recipe, StagePlan
 
@@ -91,6 +91,13 @@ class Run:
     def classes(self) -> int:
         return len(self.manifest.classes)
 
+    def set_image_size(self) -> None:
+        """Tell the networks the image size of the stage at the run's position; a transformer's embedding follows."""
+        side = self.plans[min(self.position.stage, len(self.plans) - 1)].data.image_size
+        for network in (self.network, self.average.module if self.average is not None else None):
+            if network is not None:
+                set_image_size(network, side)
+
     def first_epoch(self, stage: int) -> int:
         """The run-wide number of a stage's first epoch."""
         return 1 + sum(plan.epochs for plan in self.plans[:stage])
@@ -111,8 +118,14 @@ class Run:
             position.stage, position.stage_step = position.stage + 1, 0
 
     def extend(self) -> None:
-        """A run that was complete has more epochs now: on with the first of them, in the stage that holds it."""
+        """A run that had ended has more epochs now: on with the first of them, in the stage that holds it.
+
+        Its patience and its ``max_time`` begin anew.
+        """
         position, done = self.position, self.epochs_done
+        self.outcome, self.elapsed = Outcome.COMPLETED, 0.0
+        if self.stage_state is not None:
+            self.stage_state["early"] = [0, self.stage_state["early"][1]]
         first = [self.first_epoch(index) for index in range(len(self.plans))]
         position.stage = max(index for index, epoch in enumerate(first) if epoch <= done + 1)
         position.epoch, position.epoch_step, self.running = done + 1, 0, [0.0, 0.0, 0.0]

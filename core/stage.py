@@ -13,7 +13,7 @@ from core.features import FeatureLoader, HeadNetwork, can_be_kept, keep_features
 from core.heads import freeze_backbone, set_training
 from core.loader import Loader
 from core.losses import Criterion, plain
-from core.models import Network, set_image_size
+from core.models import Network
 from core.optim import build_optimizer
 from core.prepare import loader_workers
 from core.run import Run, batch_size
@@ -102,9 +102,7 @@ def open_stage(run: Run, stop: Callable[[], bool]) -> Generator[Event, None, Sta
     leave meanwhile."""
     index = run.position.stage
     plan = run.plans[index]
-    for network in (run.network, run.average.module if run.average is not None else None):
-        if network is not None:
-            set_image_size(network, plan.data.image_size)
+    run.set_image_size()
     freeze_backbone(run.network.body, plan.freeze is Freeze.BACKBONE)
     size = batch_size(plan)
     workers = loader_workers(run.recipe, run.manifest, run.device)

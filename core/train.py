@@ -78,5 +78,6 @@ def _train_stage(run: Run, stage: Stage, stop: Stop) -> Generator[Event, None, O
         else:
             run.next_epoch()
         same_stage = run.position.stage == stage.index
+        run.set_image_size()  # before saving: a checkpoint holds the shapes of the stage it goes on with
         yield from save_run(run, stage if same_stage or not run.unfinished else None)  # a longer run may go on from it
     return None
