@@ -50,7 +50,7 @@ def write_recipe(recipe: Recipe, folder: Path) -> None:
 
 def write_history(run: Run) -> None:
     """One record per epoch: epoch, stage, step and every metric of that epoch by its "split/name"."""
-    write_json(run.folder / "history.json", run.history)
+    write_text(run.folder / "history.json", run.history.document)
 
 
 def write_model_info(run: Run, metrics: dict[str, float]) -> None:

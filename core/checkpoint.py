@@ -90,6 +90,7 @@ def _keep(path: Path, previous: Path) -> None:
         with guarded(previous):
             shutil.copyfile(path, spare)
     spare.replace(previous)
+    spare.unlink(missing_ok=True)  # renaming one name of a file to another of its names leaves both
 
 
 class guarded:  # noqa: N801 - reads as a statement
@@ -124,6 +125,13 @@ def replace_file(path: Path, write: Callable[[IO[bytes]], None]) -> None:
                 spare.unlink(missing_ok=True)
             raise
     flush_folder(path.parent)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what a process that was killed while writing left half-done in its run directory."""
+    for path in folder.glob(".*"):
+        if path.suffix in (".tmp", ".new") or path.name.endswith(".tmp.png"):
+            path.unlink(missing_ok=True)
 
 
 def flush_folder(folder: Path) -> None:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import importlib.metadata
 from dataclasses import asdict
+from functools import cache
 from typing import Any
 
 from core.run import Run, batch_size
 
-FORMAT = 1
+FORMAT = 2
 PACKAGES = ("clf", "torch", "torchvision", "timm", "albumentations", "numpy")
 
 
+@cache
 def versions() -> dict[str, str]:
     """The installed versions of what a run depends on."""
     found = {}
@@ -39,7 +41,7 @@ def describe_model(run: Run) -> dict[str, Any]:
         },
         "recipe": run.recipe.model_dump(mode="json"),
         "data_digest": run.manifest.digest,
-        "versions": versions(),
+        "versions": dict(versions()),
     }
 
 
@@ -67,7 +69,7 @@ def run_content(run: Run, stage_state: dict[str, Any] | None) -> dict[str, Any]:
         "stage_state": stage_state,
         "position": asdict(run.position),
         "best": asdict(run.best),
-        "history": [dict(record) for record in run.history],
+        "history": run.history.exact,
         "running": list(run.running),
         "numbers": asdict(run.numbers),
         "micro_batch": run.micro_batch,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-History = list[dict[str, Any]]
+Records = Sequence[dict[str, Any]]
 PANELS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
     ("loss", (("train/loss", "train"), ("val/loss", "validation"), ("ema/loss", "averaged"))),
     ("accuracy", (("train/accuracy", "train"), ("val/accuracy", "validation"), ("ema/accuracy", "averaged"))),
@@ -15,7 +16,7 @@ PANELS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
 )
 
 
-def draw_curves(history: History, path: Path, title: str, stages: tuple[tuple[str, int], ...]) -> None:
+def draw_curves(history: Records, path: Path, title: str, stages: tuple[tuple[str, int], ...]) -> None:
     """Write the four panels as a PNG of 1200 x 800 pixels; `stages` are (name, first epoch). Raises OSError."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -33,7 +34,7 @@ def draw_curves(history: History, path: Path, title: str, stages: tuple[tuple[st
     spare.replace(path)
 
 
-def _panel(axes: Any, name: str, curves: tuple[tuple[str, str], ...], history: History, epochs: list[int]) -> None:
+def _panel(axes: Any, name: str, curves: tuple[tuple[str, str], ...], history: Records, epochs: list[int]) -> None:
     drawn = 0
     for key, label in curves:
         values = [_number(record.get(key)) for record in history]

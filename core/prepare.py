@@ -10,12 +10,13 @@ from typing import Any
 import torch
 
 from core.artifacts import write_recipe
-from core.checkpoint import LAST, PREVIOUS, load_last
+from core.checkpoint import LAST, PREVIOUS, load_last, sweep
 from core.content import FORMAT, versions
 from core.data import check_images, ensure_data
 from core.device import choose, describe, make_repeatable
 from core.ema import build_average
 from core.events import Event, Outcome, Preparing, RunStarted, Warned
+from core.history import History
 from core.loader import auto_workers
 from core.manifest import Manifest, build_manifest
 from core.memory_table import measure
@@ -40,6 +41,7 @@ def prepare(recipe: Recipe, folder: Path, *, datasets: Path, init_from: Path | N
     device = choose(recipe.run.device)
     check_model_name(recipe.model.name)
     folder.mkdir(parents=True, exist_ok=True)
+    sweep(folder)
     write_recipe(recipe, folder)
     yield from ensure_data(recipe.data, datasets)
     manifest = build_manifest(recipe.data, recipe.run.seed, datasets)
@@ -79,7 +81,7 @@ def take_up(run: Run, saved: dict[str, Any]) -> None:
     if run.average is not None and saved["average"] is not None:
         _restore(run.average.module, saved["average"])
     run.best = Best(**saved["best"])
-    run.history = [dict(record) for record in saved["history"]]
+    run.history = History(saved["history"])
     run.running = list(saved["running"])
     run.stage_state = saved["stage_state"]
     run.micro_batch = saved["micro_batch"]
@@ -207,5 +209,5 @@ def run_started(run: Run) -> RunStarted:
         steps=run.total_steps,
         resumed_epoch=run.epochs_done,
         resumed_step=run.position.step,
-        versions=versions(),
+        versions=dict(versions()),
     )

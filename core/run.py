@@ -13,6 +13,7 @@ import torch
 from timm.utils import ModelEmaV3
 
 from core.events import Outcome, Warned
+from core.history import History
 from core.manifest import Manifest
 from core.memory import MemoryMeter
 from core.models import Network, set_image_size
@@ -56,13 +57,13 @@ class Run:
     micro_batch: int | None = None  # set when the device had no room for the recipe's
     position: Position = field(default_factory=Position)
     best: Best = field(default_factory=Best)
-    history: list[dict[str, Any]] = field(default_factory=list)
+    history: History = field(default_factory=History)
     running: list[float] = field(default_factory=lambda: [0.0, 0.0, 0.0])
     stage_state: dict[str, Any] | None = None  # optimiser and schedule of a stage that is taken up again
     elapsed: float = 0.0  # seconds of training before this attempt
     started: float = field(default_factory=time.monotonic)
     saved_at: float = field(default_factory=time.monotonic)
-    drawn_at: float = -math.inf  # when training_curves.png was last refreshed
+    draw_after: float = -math.inf  # when training_curves.png is to be refreshed next
     outcome: Outcome = Outcome.COMPLETED  # what it will be called when all is done
     returns: int = 0  # to the last good checkpoint, for a loss that was not finite
     careful_until: int = 0  # after such a return: every step up to this one is checked at once
@@ -153,6 +154,11 @@ def batch_size(plan: StagePlan) -> int:
     """Images per optimiser step of a stage, once `auto` has been resolved."""
     assert isinstance(plan.run.batch_size, int)
     return plan.run.batch_size
+
+
+def micro_batch(run: Run, plan: StagePlan) -> int:
+    """Images that pass at once in training: the recipe's, or fewer where the device had no room for them."""
+    return run.micro_batch or -(-batch_size(plan) // plan.run.accumulation)
 
 
 def steps_of(images: int, batch: int) -> int:

@@ -18,7 +18,8 @@ from core.run import Run
 from core.stage import Stage
 from recipes.sections import Metric
 
-DRAW_EVERY = 5.0  # seconds at least between two drawings of the curves: one takes half a second
+DRAW_EVERY = 5.0  # seconds at least between two drawings of the curves
+DRAW_SHARE = 0.02  # of the time at most goes into drawing: one takes half a second, on a busy machine several
 BEST_FILES = {"accuracy": "best_accuracy.pt", "f1": "best_f1.pt", "loss": "best_loss.pt"}
 
 
@@ -28,6 +29,10 @@ class Diverged(Exception):  # noqa: N818 - not yet an error: the run goes back a
     def __init__(self, files: tuple[str, ...] = ()) -> None:
         super().__init__("non-finite loss or gradient")
         self.files = files
+
+
+class Torn(Exception):  # noqa: N818 - likewise
+    """Memory ran out while the weights were being updated: some are of the step before, some of the one after."""
 
 
 def all_finite(run: Run) -> bool:
@@ -65,7 +70,7 @@ def record_epoch(run: Run, stage: Stage, metrics: dict[str, float], meter: Meter
     reached = yield from _save_best(run, full)
     write_history(run)
     yield EpochEnded(stage.plan.name, position.epoch, position.step, full, reached)
-    if time.monotonic() - run.drawn_at > DRAW_EVERY:
+    if time.monotonic() >= run.draw_after:
         yield from draw(run)
 
 
@@ -97,9 +102,11 @@ def _orderly(value: float) -> float:
 
 def draw(run: Run) -> Iterator[Event]:
     """Refresh training_curves.png; a picture that cannot be drawn never harms the run."""
-    run.drawn_at = time.monotonic()
+    began = time.monotonic()
     stages = tuple((plan.name, run.first_epoch(index)) for index, plan in enumerate(run.plans))
     try:
         draw_curves(run.history, run.folder / "training_curves.png", run.recipe.name, stages)
     except Exception as error:
         yield Warned("plot", f"training_curves.png could not be drawn: {error}")
+    now = time.monotonic()
+    run.draw_after = now + max(DRAW_EVERY, (now - began) / DRAW_SHARE)

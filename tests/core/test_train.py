@@ -204,7 +204,7 @@ def assert_equal_runs(one: dict[str, Any], other: dict[str, Any]) -> None:
     assert same(one["average"], other["average"])
     assert one["position"] == other["position"]
     assert one["best"] == other["best"]
-    assert without_times(one["history"]) == without_times(other["history"])
+    assert without_times(json.loads(one["history"])) == without_times(json.loads(other["history"]))
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -279,7 +279,7 @@ def test_a_complete_run_goes_on_with_its_optimiser_when_it_is_given_more_epochs(
     events = run(recipe("run.epochs=4"))
     assert [event.epoch for event in events if isinstance(event, EpochEnded)] == [3, 4]
     last = load(tmp_path / "run" / LAST)
-    assert [record["epoch"] for record in last["history"]] == [1, 2, 3, 4]
+    assert [record["epoch"] for record in json.loads(last["history"])] == [1, 2, 3, 4]
     assert {state["step"].item() for state in last["stage_state"]["optimizer"]["state"].values()} == {12.0}
     assert not [event for event in run(recipe("run.epochs=4")) if isinstance(event, EpochEnded)]
 
