@@ -10,10 +10,11 @@ from torch import Tensor
 from core.device import empty_cache
 from core.events import Event, Outcome, StepLogged, Warned
 from core.loader import Batch
+from core.memory import report
 from core.meter import Meter
 from core.metrics import Running
 from core.run import Run, cache_rhythm
-from core.saving import Diverged, save_run
+from core.saving import Diverged, Torn, all_finite, save_run
 from core.stage import Stage
 from core.step import halve, is_out_of_memory, take_step
 from recipes.sections import Augment
@@ -59,23 +60,25 @@ def train_epoch(run: Run, stage: Stage, stop: Stop, meter: Meter) -> Generator[E
 
 def _step(run: Run, stage: Stage, batch: Batch, augment: Augment) -> Generator[Event, None, Tensor]:
     """One step; when the device has no room, the same step again with a smaller micro-batch."""
-    images = batch.images.to(run.device, non_blocking=True)
-    labels = batch.labels.to(run.device, non_blocking=True)
+    learner = stage.learner
     while True:
         try:
-            return take_step(stage.learner, images, labels, augment, run.position.step)
+            images = batch.images.to(run.device, non_blocking=True)
+            labels = batch.labels.to(run.device, non_blocking=True)
+            return take_step(learner, images, labels, augment, run.position.step)
         except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise
-            message = halve(stage.learner, len(labels), _memory_report(run))
-        run.micro_batch = stage.learner.micro_batch
+            message = halve(learner, len(batch.labels), report(run.device))
+        except ValueError as error:
+            if learner.micro_batch > 1 or "more than 1 value per channel" not in str(error):
+                raise
+            learner.micro_batch = learner.smallest = 2  # BatchNorm over a map of one pixel needs two images
+            message = halve(learner, len(batch.labels), report(run.device))
+        run.micro_batch = learner.micro_batch
         yield Warned("out_of_memory", message)
-
-
-def _memory_report(run: Run) -> str:
-    reading = run.memory.read()
-    total = f" of {reading.total / 2**30:.1f}" if reading.total else ""
-    return f"{reading.allocated / 2**30:.1f}{total} GiB in use"
+        if learner.updating:
+            raise Torn
 
 
 def _leaving(run: Run, stop: Stop) -> Outcome | None:
@@ -92,7 +95,7 @@ def _save_due(run: Run) -> bool:
 
 def _check(run: Run, stage: Stage, batch: Batch | None) -> None:
     """Raise Diverged when a step since the last check was not finite. Waits for the device."""
-    if not bool(stage.learner.bad):
+    if not bool(stage.learner.bad) and (not run.careful or all_finite(run)):
         return
     known = batch is not None and run.careful
     raise Diverged(tuple(run.manifest.paths[index] for index in batch.indices.tolist()) if batch and known else ())

@@ -7,12 +7,13 @@ from collections.abc import Callable, Generator, Iterator
 import torch
 from torch import Tensor, nn
 
-from core.events import Event, Preparing
+from core.evaluate import Parts
+from core.events import Event, Preparing, Warned
 from core.heads import classifier_name
 from core.levels import is_random
 from core.loader import Batch, Loader
 from core.models import Network
-from core.run import Run, batch_size
+from core.run import Run, batch_size, micro_batch
 from core.sampler import Order
 from recipes.recipe import StagePlan
 from recipes.sections import Balance, Freeze
@@ -75,33 +76,40 @@ def keep_features(
     """
     size, indices = batch_size(plan), tuple(run.manifest.indices("train"))
     images = Loader(run.manifest, "train", plan, seed=0, train=False, batch_size=size, workers=workers)
-    parts: list[Tensor] = []
+    passing, found = Parts(run.device, micro_batch(run, plan)), list[Tensor]()
     run.network.eval()
     try:
         for done, batch in enumerate(images.epoch(1), start=1):
             if stop():
                 raise Interrupted
-            part = _features(run, batch.images.to(run.device), check=done == 1)
-            if part is None or part[0].numel() * 4 * len(indices) > MOST_BYTES:
+            if done == 1 and not passing(lambda part: _are_kept(run, part), batch.images[:2]).all():
                 return None
-            parts.append(part)
+            found.append(passing(lambda part: _features(run, part), batch.images))
+            for message in passing.halvings():
+                yield Warned("out_of_memory", message)
+            if found[0][0].numel() * 4 * len(indices) > MOST_BYTES:
+                return None
             yield Preparing("computing the frozen backbone's features", done, len(images))
     finally:
         images.close()
     labels = tuple(run.manifest.labels[place] for place in indices)
     balanced = plan.data.balance is Balance.SAMPLER
     order = Order(indices, labels, size, run.recipe.run.seed, index, shuffle=True, balanced=balanced)
-    return FeatureLoader(torch.cat(parts), order, torch.tensor(run.manifest.labels))
+    return FeatureLoader(torch.cat(found), order, torch.tensor(run.manifest.labels))
 
 
-@torch.no_grad()
-def _features(run: Run, images: Tensor, check: bool) -> Tensor | None:
-    """What timm's classifier is applied to, ``(N, F)``; None where `check` finds that it is not."""
+def _features(run: Run, images: Tensor) -> Tensor:
+    """What timm's classifier is applied to, float32."""
     body, normal = run.network.body, run.network.normalize(images, run.numbers.channels_last)
     with run.numbers.autocast(run.device):
         features: Tensor = body.forward_head(body.forward_features(normal), pre_logits=True)  # type: ignore[operator]
-        if check:
-            head = body.get_submodule(classifier_name(body))
-            if features.ndim != 2 or not torch.allclose(head(features), body(normal), rtol=CLOSE, atol=CLOSE):
-                return None
     return features.float()
+
+
+def _are_kept(run: Run, images: Tensor) -> Tensor:
+    """A single truth value: whether the features are ``(N, F)`` and the classifier on them gives the scores."""
+    body, normal = run.network.body, run.network.normalize(images, run.numbers.channels_last)
+    with run.numbers.autocast(run.device):
+        features, head = _features(run, images), body.get_submodule(classifier_name(body))
+        same = features.ndim == 2 and torch.allclose(head(features), body(normal), rtol=CLOSE, atol=CLOSE)
+    return torch.tensor([same])

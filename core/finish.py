@@ -17,7 +17,7 @@ from core.losses import plain
 from core.models import set_image_size
 from core.prepare import loader_workers
 from core.report import write_report
-from core.run import Run, batch_size
+from core.run import Run, batch_size, micro_batch
 from core.saving import BEST_FILES, draw
 from core.validate import Seen, score
 from recipes.recipe import StagePlan
@@ -88,7 +88,7 @@ def _test(run: Run, plan: StagePlan, stop: Callable[[], bool]) -> Generator[Even
         workers=loader_workers(run.recipe, run.manifest, run.device), pin=run.device.type == "cuda",
     )  # fmt: skip
     seen: Seen = []
-    scorer = Scorer(run.network, run.numbers, run.device, batch_size(plan))
+    scorer = Scorer(run.network, run.numbers, run.device, micro_batch(run, plan))
     try:
         values = yield from score(run, scorer, loader, plain(plan.loss, run.classes), "test", stop, seen)
     finally:

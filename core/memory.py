@@ -9,6 +9,13 @@ from core.events import MemoryReading
 from core.resident import resident
 
 
+def report(device: torch.device) -> str:
+    """What is in use now, in words for a message: ``3.1 of 15.6 GiB in use``."""
+    reading = MemoryMeter(device).read()
+    total = f" of {reading.total / 2**30:.1f}" if reading.total else ""
+    return f"{reading.allocated / 2**30:.1f}{total} GiB in use"
+
+
 class MemoryMeter:
     """Takes readings for one device. On the CPU it remembers the peak it has seen, loader processes included."""
 

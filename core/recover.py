@@ -1,4 +1,4 @@
-"""Going back to the last good checkpoint after a loss or gradient that was not finite."""
+"""Going back to the last good checkpoint: after numbers that were not finite, or an update that broke off."""
 
 from __future__ import annotations
 
@@ -8,34 +8,47 @@ from core.checkpoint import load_last
 from core.events import Event, Warned
 from core.prepare import take_up
 from core.run import Run
-from core.saving import Diverged
-from recipes.errors import NonFiniteError
+from core.saving import Diverged, Torn
+from recipes.errors import JobError, NonFiniteError, OutOfMemoryError
 
 RETURNS = 3  # to a good checkpoint before the run is given up
 SHOWN_FILES = 8
 
 
-def go_back(run: Run, diverged: Diverged) -> Iterator[Event]:
-    """Put `run` back to its last checkpoint; from there every step is checked until the bad one is passed.
+def go_back(run: Run, trouble: Diverged | Torn) -> Iterator[Event]:
+    """Put `run` back to its last checkpoint. After numbers that were not finite, every step is checked from there until
+    the bad one is passed.
 
     Raises NonFiniteError, naming the files of the batch, after three returns to no avail.
     """
-    step = run.position.step
-    saved, trouble = load_last(run.folder)
-    if trouble:
-        yield Warned("damaged_checkpoint", trouble)
-    if run.returns >= RETURNS or saved is None:
-        raise NonFiniteError(
-            f"the loss or a gradient is not finite near step {step}{_named(diverged)}",
-            "lower optim.lr, clip harder (optim.clip_grad_norm), use --precision fp32, or look at those files",
-        )
+    step, micro_batch = run.position.step, run.micro_batch
+    saved, damage = load_last(run.folder)
+    if damage:
+        yield Warned("damaged_checkpoint", damage)
+    if saved is None or (isinstance(trouble, Diverged) and run.returns >= RETURNS):
+        raise _given_up(step, trouble)
     take_up(run, saved)
+    run.micro_batch = micro_batch or run.micro_batch  # the device has not grown since
+    if isinstance(trouble, Torn):
+        yield Warned("out_of_memory", f"the update of step {step} broke off: back to step {run.position.step}")
+        return
     run.returns += 1
     run.careful_until = max(run.careful_until, step + 1)
     yield Warned(
         "non_finite",
-        f"the loss or a gradient was not finite near step {step}{_named(diverged)}: back to step "
+        f"the loss or a gradient was not finite near step {step}{_named(trouble)}: back to step "
         f"{run.position.step} (return {run.returns} of {RETURNS})",
+    )
+
+
+def _given_up(step: int, trouble: Diverged | Torn) -> JobError:
+    if isinstance(trouble, Torn):
+        return OutOfMemoryError(
+            f"memory ran out in the update of step {step}, and no checkpoint can be read", "try a smaller model"
+        )
+    return NonFiniteError(
+        f"the loss or a gradient is not finite near step {step}{_named(trouble)}",
+        "lower optim.lr, clip harder (optim.clip_grad_norm), use --precision fp32, or look at those files",
     )
 
 

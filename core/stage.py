@@ -16,7 +16,7 @@ from core.losses import Criterion, plain
 from core.models import Network
 from core.optim import build_optimizer
 from core.prepare import loader_workers
-from core.run import Run, batch_size
+from core.run import Run, batch_size, micro_batch
 from core.schedule import Plateau, Span, set_rate
 from core.step import Learner
 from core.weighting import class_weights, log_prior
@@ -122,7 +122,7 @@ def open_stage(run: Run, stop: Callable[[], bool]) -> Generator[Event, None, Sta
     stage = Stage(
         plan, index, run.first_epoch(index), Span.of(plan.schedule, plan.epochs, len(train_loader)),
         _learner(run, plan, network), train_loader, val_loader, plain(plan.loss, run.classes),
-        Plateau(), size, run.network.body,
+        Plateau(), micro_batch(run, plan), run.network.body,
     )  # fmt: skip
     if run.stage_state is not None:
         _take_up(stage, run.stage_state)
@@ -148,7 +148,7 @@ def _learner(run: Run, plan: StagePlan, network: Network) -> Learner:
         scaler=run.numbers.scaler(device),
         device=device,
         clip_grad_norm=plan.optim.clip_grad_norm,
-        micro_batch=run.micro_batch or -(-batch_size(plan) // plan.run.accumulation),
+        micro_batch=micro_batch(run, plan),
         seed=run.recipe.run.seed,
     )
 

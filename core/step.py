@@ -41,6 +41,7 @@ class Learner:
         self.moving = _moving_statistics(self.network)
         self.spare = [torch.empty_like(buffer) for buffer in self.moving]
         self.smallest = 2 if any(isinstance(module, nn.BatchNorm1d) for module in self.network.modules()) else 1
+        self.updating = False  # stays True after an update that broke off: the weights are then of no step
         self.bad = torch.zeros((), dtype=torch.bool, device=self.device)  # a loss or gradient was not finite
         self.skipped = torch.zeros((), dtype=torch.int64, device=self.device)  # fp16 steps left out for it
 
@@ -50,7 +51,7 @@ def take_step(learner: Learner, images: Tensor, labels: Tensor, augment: Augment
 
     Returns ``(3,)`` on the device: images, loss x images, right. Nothing here waits for the device. Under mixing an
     image counts as right by lam for its own label and by 1 - lam for the other's. A RuntimeError for want of memory
-    leaves weights, statistics and optimiser as they were before the step.
+    leaves weights, statistics and optimiser as they were before the step, unless `learner.updating` is left True.
     """
     torch.manual_seed(step_seed(learner.seed, step))
     floats = learner.network.normalize(images, learner.numbers.channels_last)
@@ -63,7 +64,9 @@ def take_step(learner: Learner, images: Tensor, labels: Tensor, augment: Augment
         learner.optimizer.zero_grad(set_to_none=True)
         _copy(learner.moving, learner.spare)
         raise
+    learner.updating = True
     _update(learner, loss, step)
+    learner.updating = False
     return torch.stack([loss.new_tensor(labels.numel()), loss * labels.numel(), right])
 
 

@@ -13,7 +13,7 @@ from core.meter import Meter
 from core.prepare import prepare, run_started
 from core.recover import go_back
 from core.run import Run
-from core.saving import Diverged, record_epoch, save_run
+from core.saving import Diverged, Torn, record_epoch, save_run
 from core.stage import Stage, observe, open_stage, wants_to_stop
 from core.validate import validate
 from recipes.recipe import Recipe
@@ -48,8 +48,8 @@ def train(
         yield stage.started()
         try:
             leaving = yield from _train_stage(run, stage, stop)
-        except Diverged as diverged:
-            yield from go_back(run, diverged)
+        except (Diverged, Torn) as trouble:
+            yield from go_back(run, trouble)
         finally:
             stage.close()
     if leaving is not Outcome.STOPPED:

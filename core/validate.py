@@ -35,7 +35,7 @@ def validate(run: Run, stage: Stage, stop: Stop) -> Generator[Event, None, dict[
     for split, network in networks.items():
         scorer = Scorer(network, run.numbers, run.device, stage.eval_batch)
         values = yield from score(run, scorer, stage.val_loader, stage.val_criterion, "validate", stop)
-        stage.eval_batch = scorer.part
+        stage.eval_batch = scorer.parts.part
         if values is None:
             return None
         metrics |= {f"{split}/{name}": value for name, value in values.items()}
@@ -58,13 +58,12 @@ def score(
     every = cache_rhythm(run.recipe.memory.empty_cache_every_eval, run.device, on_mps=3)
     epoch = min(run.position.epoch, run.recipe.total_epochs)
     for number, batch in enumerate(meter.waiting(loader.epoch(epoch)), start=1):
-        images = batch.images.to(run.device, non_blocking=True)
         labels = batch.labels.to(run.device, non_blocking=True)
-        scores = scorer(images)
+        scores = scorer(batch.images)
         tally.add(criterion.values(scores, labels).sum(), scores, labels)
         if seen is not None:
             seen.append((scores.softmax(dim=1).cpu(), batch.indices))
-        for message in scorer.halvings():
+        for message in scorer.parts.halvings():
             yield Warned("out_of_memory", message)
         if every and number % every == 0:
             empty_cache(run.device)
