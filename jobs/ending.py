@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import signal
+import threading
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from jobs.stopping import LEAVE_SIGNALS
 from recipes.errors import FailureKind
 
 ENDING_FILE = "ending.json"
@@ -39,7 +41,7 @@ class Ending:
 
 def write_ending(run_dir: Path, token: str, ending: Ending) -> None:
     """Leave `ending` for whoever supervises the run directory; complete or absent, never half."""
-    temporary = run_dir / f".{ENDING_FILE}.{os.getpid()}"
+    temporary = run_dir / f".{ENDING_FILE}.{os.getpid()}.{threading.get_ident()}"
     with temporary.open("w", encoding="utf-8") as file:
         json.dump({"token": token, **asdict(ending)}, file)
         file.flush()
@@ -74,6 +76,8 @@ def of_exit(code: int | None, *, killed_for_memory: bool = False, stalled: str |
             message="killed by the system for want of memory (SIGKILL)",
             hint="use a smaller --batch-size, or fewer loader processes with --set data.workers=N",
         )
+    if code is not None and -code in LEAVE_SIGNALS:  # it came before the child listened
+        return Ending(End.STOPPED, message=f"left on {_signal_name(-code)}")
     if code is not None and code < 0:
         return Ending(End.DIED, kind=FailureKind.KILLED, message=f"killed by {_signal_name(-code)}")
     if code is None:

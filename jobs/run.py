@@ -65,8 +65,8 @@ def main(arguments: list[str] | None = None, *, events: Training | None = None) 
 def run_attempt(home: Home, database: Database, attempt: Held, recipe: Recipe, events: Training) -> int:
     """Hold the run directory and the device, train, and leave an ending behind."""
 
-    def at_once() -> None:
-        write_ending(attempt.run_dir, attempt.token, Ending(End.STOPPED, message="left at once, on a second signal"))
+    def at_once(why: str) -> None:
+        write_ending(attempt.run_dir, attempt.token, Ending(End.STOPPED, message=why))
         kill_own_group()
 
     stop = Stop(at_once)
@@ -123,6 +123,7 @@ def _follow(events: Iterator[Event], recorder: Recorder, stop: Stop) -> Ending:
     for event in events:
         recorder.record(event)
         _log(event)
+        stop.begun = stop.begun or isinstance(event, RunStarted)
         if isinstance(event, RunFinished):
             if event.outcome == Outcome.STOPPED:
                 return Ending(End.STOPPED, message=_why(stop))

@@ -19,14 +19,20 @@ LEAVE_SIGNALS = tuple(
 )
 POLL_SECONDS = 1.0
 SAME_SECONDS = 1.0  # a shutdown signals worker and child, and the worker its child: within this it is one request
+EARLY_SECONDS = 2.0  # for what prepares a run to notice by itself and tidy up
 
 
 class Stop:
-    """Whether to leave at the next step boundary. The first signal asks; the second calls `at_once`."""
+    """Whether to leave at the next step boundary. The first signal asks; the second calls `at_once` with the reason.
 
-    def __init__(self, at_once: Callable[[], None]) -> None:
+    Before the run has `begun` there is nothing to keep, and importing torch or fetching weights asks nobody: then it
+    is called a little after the first wish.
+    """
+
+    def __init__(self, at_once: Callable[[str], None]) -> None:
         self.by_signal: str | None = None
         self.by_flag = False
+        self.begun = False
         self.stale = threading.Event()  # the job belongs to another attempt
         self._at_once = at_once
         self._asked_at = 0.0
@@ -47,8 +53,9 @@ class Stop:
     def _signalled(self, number: int, _frame: FrameType | None) -> None:
         if self.by_signal is None:
             self._asked_at, self.by_signal = time.monotonic(), signal.Signals(number).name
+            self._leave_early(self.by_signal)
         elif time.monotonic() - self._asked_at > SAME_SECONDS:
-            self._at_once()
+            self._at_once("left at once, on a second signal")
 
     def _watch(self, database: Path, job_id: int, token: str) -> None:
         pause = threading.Event()
@@ -66,7 +73,21 @@ class Stop:
         if row is None or row[0] != token:
             self.stale.set()
         else:
+            if row[1] and not self.by_flag:
+                self._leave_early("request")
             self.by_flag = bool(row[1])
+
+    def _leave_early(self, wish: str) -> None:
+        """See to it that a run which never gets to a step, where it would ask, leaves all the same."""
+
+        def leave() -> None:
+            if not self.begun and self():
+                self._at_once(f"left before the first step, on {wish}")
+
+        if not self.begun:
+            timer = threading.Timer(EARLY_SECONDS, leave)
+            timer.daemon = True
+            timer.start()
 
 
 def kill_own_group() -> None:
