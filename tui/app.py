@@ -21,6 +21,7 @@ from recipes.home import Home
 from tui import ascii as ascii_signs
 from tui import remembered
 from tui.feed import Feed, Overview
+from tui.graphics import ask_terminal
 from tui.screens.confirm import ConfirmScreen
 from tui.screens.live import LiveScreen
 from tui.screens.queue import QueueScreen
@@ -237,4 +238,5 @@ class ClfApp(App[None]):
 
 def run(home: Home, *, read_only: bool = False) -> None:
     """`clf tui`: open the app on this terminal and return when it is left."""
+    ask_terminal()
     ClfApp(home, read_only=read_only).run()

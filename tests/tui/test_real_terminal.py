@@ -2,16 +2,9 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-import pty
-import select
-import struct
-import subprocess
-import sys
-import termios
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,45 +12,7 @@ import pytest
 from db import records
 from recipes.home import Home
 from tests.tui.conftest import read
-
-DEADLINE = 90.0
-
-
-class Terminal:
-    """`clf tui` on a pseudo-terminal of 110 x 34; what it sends is read and thrown away but for its tail."""
-
-    def __init__(self, home: Home) -> None:
-        self.master, slave = pty.openpty()
-        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 34, 110, 0, 0))
-        environment = {**os.environ, "CLF_HOME": str(home.root), "TERM": "xterm-256color", "OMP_NUM_THREADS": "1"}
-        command = [sys.executable, "-m", "tui.cli", "tui"]
-        root = Path(__file__).parent.parent.parent
-        self.process = subprocess.Popen(
-            command, stdin=slave, stdout=slave, stderr=slave, env=environment, cwd=root, start_new_session=True
-        )
-        os.close(slave)
-        self.seen = ""
-
-    def press(self, keys: str) -> None:
-        os.write(self.master, keys.encode())
-        self.drain(0.15)
-
-    def drain(self, seconds: float) -> None:
-        end = time.monotonic() + seconds
-        while (left := end - time.monotonic()) > 0:
-            if select.select([self.master], [], [], left)[0]:
-                try:
-                    self.seen = (self.seen + os.read(self.master, 65536).decode(errors="replace"))[-200_000:]
-                except OSError:
-                    return
-
-    def until(self, what: Callable[[], object]) -> None:
-        end = time.monotonic() + DEADLINE
-        while time.monotonic() < end:
-            if what():
-                return
-            self.drain(0.2)
-        pytest.fail(f"it did not come about; the terminal's last words: {self.seen[-2000:]!r}")
+from tests.tui.terminal import Terminal
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""One job: charts, machine, log, recipe, results, events."""
+"""One job: charts, machine, log, recipe, results, events, pictures."""
 
 from __future__ import annotations
 
@@ -25,8 +25,9 @@ from tui.widgets.chart_panel import ChartPanel
 from tui.widgets.job_summary import JobSummary
 from tui.widgets.key_line import KeyLine
 from tui.widgets.log_view import LogView
+from tui.widgets.picture_view import PictureView
 
-TABS = ("charts", "machine", "log", "recipe", "results", "events")
+TABS = ("charts", "machine", "log", "recipe", "results", "events", "pictures")
 TAB_KEYS = tuple(enumerate(TABS, 1))
 PANELS = {
     "charts": ("loss", "accuracy", "f1", "gap", "lr", "speed"),
@@ -70,6 +71,8 @@ class JobScreen(ChartKeys):
                         yield ChartPanel(PANELS[tab], id=f"panel-{tab}")
                     elif tab == "log":
                         yield LogView()
+                    elif tab == "pictures":
+                        yield PictureView()
                     else:
                         yield VerticalScroll(Static("", id=f"text-{tab}"), id=f"scroll-{tab}")
         yield KeyLine()
@@ -117,6 +120,7 @@ class JobScreen(ChartKeys):
         self.query_one("#origin", Static).update("  ".join(part for part in parts if part))
 
     def on_tabbed_content_tab_activated(self) -> None:
+        self.set_focus(self.query_one(PictureView) if self.tab == "pictures" else None)  # its keys are its own
         self._show_tab()
 
     def _show_tab(self) -> None:
@@ -140,6 +144,8 @@ class JobScreen(ChartKeys):
             elif tab == "events":
                 events = await self.clf.feed.read(lambda connection: records.events(connection, job.id))
                 self._say(tab, events_table(events or (), palette(self.app)))
+            elif tab == "pictures":
+                await self.query_one(PictureView).look(job, self.clf.home, kept=not self.clf.read_only)
         finally:
             self._reading = False
 
