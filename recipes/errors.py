@@ -118,7 +118,13 @@ class DiskFullError(JobError):
     kind = FailureKind.DISK_FULL
 
 
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The one of `known` that `name` was probably meant to be, or None when nothing is near."""
+    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+    return near[0] if near else None
+
+
 def closest(name: str, known: Iterable[str]) -> str:
     """``did you mean 'two_stage'?`` for the nearest of `known`, or an empty string when nothing is near."""
-    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
-    return f"did you mean '{near[0]}'?" if near else ""
+    near = nearest(name, known)
+    return f"did you mean '{near}'?" if near else ""
