@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from core.fit import CROP_SHARE, PADDING
-from core.levels import ERASING, LEVELS, VERTICAL_FLIP, Step
+from core.levels import ERASING, LEVELS, VERTICAL_FLIP, Step, rotation
 from core.operations import GROUPS, Operation
 from recipes.sections import Level, RandAugment
 
@@ -58,7 +58,8 @@ Probability of each change, in the order in which they are applied. Tones, Blur 
 
 {table}
 `augment.horizontal_flip = false` leaves out HorizontalFlip, for letters and digits. `augment.vertical_flip` adds
-VerticalFlip with probability {flip:g}. `augment.random_erasing` is the probability of {erasing}
+VerticalFlip with probability {flip:g}. `augment.rotation` turns by up to so many degrees with probability {turn:g}, in
+place of the level's Rotate; `augment.affine` adds Affine as it is in `strong` where the level has none. `augment.random_erasing` is the probability of {erasing}
 ({settings}; Zhong et al. 2017, arXiv:1708.04896), applied last.
 """
 
@@ -77,6 +78,7 @@ def page() -> str:
     levels = _LEVELS.format(
         table="".join(_level_table()),
         flip=VERTICAL_FLIP.p,
+        turn=rotation(0).p,
         erasing=ERASING.transform,
         settings=_settings(ERASING.settings),
     )

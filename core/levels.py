@@ -45,6 +45,11 @@ def _affine(shift: float, zoom: float, shear: float, p: float) -> Step:
     return Step("Affine", p, settings)
 
 
+def rotation(degrees: float) -> Step:
+    """As often as level strong turns."""
+    return Step("Rotate", 0.5, {"limit": (-degrees, degrees)})
+
+
 _GAUSSIAN_BLUR = Step("GaussianBlur", 1.0, {"blur_limit": 0, "sigma_limit": (0.5, 1.5)})
 _MOTION_BLUR = Step("MotionBlur", 1.0, {"blur_limit": (3, 7)})
 _GAUSS_NOISE = Step("GaussNoise", 1.0, {"std_range": (0.02, 0.08)})
@@ -59,6 +64,7 @@ _TONES = (
 
 FLIP = Step("HorizontalFlip", 0.5)
 VERTICAL_FLIP = Step("VerticalFlip", 0.5)
+AFFINE = _affine(0.1, 0.1, 10, 0.3)
 # Zhong et al. 2017, arXiv:1708.04896; its probability is the recipe's
 ERASING = Step("Erasing", 0.0, {"scale": (0.02, 1 / 3), "ratio": (0.3, 3.3), "fill": "random"})
 
@@ -80,8 +86,8 @@ LEVELS: dict[Level, tuple[Step, ...]] = {
     Level.STRONG: (
         _crop(0.2),
         FLIP,
-        Step("Rotate", 0.5, {"limit": (-30, 30)}),
-        _affine(0.1, 0.1, 10, 0.3),
+        rotation(30),
+        AFFINE,
         Step("Perspective", 0.2, {"scale": (0.03, 0.08)}),
         _jitter(0.3, 0.08, 0.7),
         Step("ToGray", 0.05),
@@ -107,9 +113,15 @@ LEVELS: dict[Level, tuple[Step, ...]] = {
 
 
 def steps(augment: Augment) -> tuple[Step, ...]:
-    """The steps of the level, with the flips that `augment` wants."""
+    """The steps of the level, with the flips, the rotation and the affine change that `augment` wants."""
     chosen = [step for step in LEVELS[augment.level] if augment.horizontal_flip or step is not FLIP]
-    return (*chosen, VERTICAL_FLIP) if augment.vertical_flip else tuple(chosen)
+    if augment.rotation:
+        chosen = [*(step for step in chosen if step.transform != "Rotate"), rotation(augment.rotation)]
+    if augment.affine and not any(step.transform == "Affine" for step in chosen):
+        chosen.append(AFFINE)
+    if augment.vertical_flip:
+        chosen.append(VERTICAL_FLIP)
+    return tuple(chosen)
 
 
 def is_random(augment: Augment) -> bool:

@@ -171,6 +171,10 @@ class Augment(Section):
         description="flip left to right with probability 0.5, at every level but none; false for letters and digits",
     )
     vertical_flip: bool = Field(False, description="also flip upside down, with probability 0.5")
+    rotation: float = Field(
+        0.0, ge=0.0, le=180.0, description="turn by up to so many degrees, instead of the level's rotation; 0: the level's"
+    )
+    affine: bool = Field(False, description="shift, zoom and shear as level strong does, at any level")
     randaugment: RandAugment | None = Field(None, description="RandAugment {n, m, p} after the level")
     random_erasing: Fraction = Field(0.0, description="probability that a rectangle is erased")
     mixup_alpha: float = Field(0.0, ge=0.0, le=10.0, description="mixup's Beta(alpha, alpha); 0 is off")

@@ -30,6 +30,8 @@ SWITCHES: dict[str, tuple[str, ...]] = {
     "augment.level=ultra_strong": (),
     "augment.horizontal_flip=true": (),
     "augment.vertical_flip=true": (),
+    "augment.rotation=30": (),
+    "augment.affine=true": (),
     "augment.randaugment={n=2,m=9,p=0.9}": (),
     "augment.random_erasing=0.9": (),
     "augment.mixup_alpha=1.0": (),

@@ -20,7 +20,7 @@ from core.augment import Augmenter, _build
 from core.augmentation_table import page
 from core.decode import Pixels
 from core.fit import fit
-from core.levels import LEVELS, Step, is_random
+from core.levels import LEVELS, Step, is_random, steps
 from core.operations import GROUPS
 from recipes.sections import Augment, Level, RandAugment, Resize
 
@@ -142,6 +142,19 @@ def test_flips_are_as_asked() -> None:
     turned = augmenter(level="light", horizontal_flip=False)
     bright = [int(turned(picture(), 1, index)[-8:, :, 0].mean(0).argmax()) for index in range(60)]
     assert min(bright) > 16  # the bright corner stays on the right
+
+
+def test_rotation_and_affine_are_as_asked_at_any_level() -> None:
+    for level in Level:
+        turns = [step for step in steps(Augment(level=level, rotation=12, affine=True)) if step.transform == "Rotate"]
+        assert [dict(step.settings) for step in turns] == [{"limit": (-12, 12)}]
+        assert [step.transform for step in steps(Augment(level=level, affine=True))].count("Affine") == 1
+    plain = fit(picture(), 32, Resize.CROP)
+    for change, often in (({"rotation": 30.0}, 0.5), ({"affine": True}, 0.3)):
+        changing = augmenter(level="none", **change)
+        changed = np.mean([(changing(picture(), 1, index) != plain).any() for index in range(600)])
+        assert abs(changed - often) < 0.07
+        assert is_random(Augment.model_validate({"level": "none", **change}))
 
 
 @pytest.mark.parametrize("level", [Level.STRONG, Level.ULTRA_STRONG])
