@@ -17,13 +17,23 @@ import pytest
 
 from db import records
 from db.records import JobRecord
+from jobs.claims import Held, claim
+from jobs.ending import End, Ending
 from jobs.queue import Queue
+from recipes.errors import FailureKind
 from recipes.home import Home
 from recipes.recipe import Recipe
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 PATIENCE = 60.0  # seconds a test waits for what must come
+SLOW = "steps 300 slow"
+
+DONE = Ending(End.SUCCEEDED, outcome="completed")
+LEFT = Ending(End.STOPPED)
+DIED = Ending(End.DIED, kind=FailureKind.KILLED, message="killed by SIGSEGV")
+WRONG = Ending(End.FAILED, kind=FailureKind.CONFIGURATION, message="no such model", hint="choose another")
+MEMORY = Ending(End.FAILED, kind=FailureKind.OUT_OF_MEMORY, message="out of memory")
 
 
 class StartWorker(Protocol):
@@ -128,3 +138,30 @@ def until_step(reader: sqlite3.Connection, job_id: int, step: int) -> JobRecord:
 def kill(pid: int | None, number: int = signal.SIGKILL) -> None:
     assert pid is not None
     os.kill(pid, number)
+
+
+def kinds(reader: sqlite3.Connection, job_id: int) -> list[str]:
+    """Of the job's events, in order."""
+    return [event.kind for event in records.events(reader, job_id)]
+
+
+def checkpoint(reader: sqlite3.Connection, job_id: int) -> int:
+    """The step in the stand-in's checkpoint file."""
+    run_dir = records.job(reader, job_id).run_dir
+    assert run_dir is not None
+    return int((Path(run_dir) / "last_checkpoint.pt").read_text())
+
+
+def job_state(reader: sqlite3.Connection, job_id: int) -> str:
+    return records.job(reader, job_id).state
+
+
+def take(queue: Queue, device: str = "cpu") -> Held | None:
+    """Claim as worker 1 would."""
+    return claim(queue.database, queue.home, 1, device)
+
+
+def taken(queue: Queue, device: str = "cpu") -> Held:
+    held = take(queue, device)
+    assert held is not None
+    return held

@@ -1,10 +1,10 @@
-"""When the ground gives way: no room, no permission, a lost journal, a clock that jumps."""
+"""When the ground gives way: no room, no permission, a lost journal, a locked database, a clock that jumps."""
 
 from __future__ import annotations
 
 import os
-import random
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -14,15 +14,36 @@ import pytest
 
 from db import records
 from jobs.claims import claim, finish
-from jobs.ending import End, Ending, of_exit, read_ending, write_ending
-from jobs.failures import of_error
-from jobs.ladder import Graces, Ladder, Rung, Want
+from jobs.ending import End, Ending
 from jobs.liveness import is_alive, process_start
 from jobs.queue import Queue
-from recipes.errors import DatabaseError, DataError, HomeError
+from recipes.errors import DatabaseError, HomeError
 from recipes.home import Home
 from recipes.recipe import Recipe
-from tests.jobs.conftest import ROOT, StartWorker, doing, kill, left_over, until, until_step
+from tests.jobs.conftest import (
+    ROOT,
+    StartWorker,
+    doing,
+    until_state,
+    until_step,
+)
+
+
+def test_a_database_locked_for_a_while_loses_nothing(
+    home: Home, queue: Queue, reader: sqlite3.Connection, start_worker: StartWorker
+) -> None:
+    job_id = queue.enqueue(doing("steps 20 slow"))
+    worker = start_worker("child_steps.py", "--drain")
+    until_step(reader, job_id, 3)
+    holder = sqlite3.connect(home.database, isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+    time.sleep(float(os.environ.get("CLF_LOCK_SECONDS", "2")))
+    assert worker.poll() is None
+    holder.execute("ROLLBACK")
+    holder.close()
+    job = until_state(reader, job_id, "succeeded", "failed")
+    assert (job.state, job.attempt, job.step) == ("succeeded", 1, 20)
+    assert len(records.series(reader, job_id, "step", "loss").xs) == 20
 
 
 def test_a_full_disk_is_a_clear_message_and_loses_nothing(queue: Queue, recipe: Recipe) -> None:
@@ -123,81 +144,3 @@ def test_the_start_of_a_process_does_not_move_with_the_clock() -> None:
     assert not is_alive(os.getpid(), started + 10.0)
     if sys.platform == "linux":
         assert started < float(Path("/proc/uptime").read_text().split()[0])
-
-
-def test_an_ending_is_whole_or_absent_and_belongs_to_its_attempt(tmp_path: Path) -> None:
-    assert read_ending(tmp_path, "a") is None
-    ending = Ending(End.FAILED, kind="data", message="no images", hint="look")
-    write_ending(tmp_path, "a", ending)
-    assert read_ending(tmp_path, "a") == ending
-    assert read_ending(tmp_path, "b") is None
-    (tmp_path / "ending.json").write_text('{"token": "a", "end": "suc')
-    assert read_ending(tmp_path, "a") is None
-
-
-@pytest.mark.parametrize(
-    ("code", "kind", "message"),
-    [(-9, "killed", "SIGKILL"), (-11, "killed", "SIGSEGV"), (-99, "killed", "signal 99"), (3, "error", "exit code 3"),
-     (None, "killed", "disappeared")],
-)  # fmt: skip
-def test_an_exit_without_a_word_is_named(code: int | None, kind: str, message: str) -> None:
-    ending = of_exit(code)
-    assert (ending.end, ending.kind) == (End.DIED, kind)
-    assert message in (ending.message or "")
-
-
-@pytest.mark.parametrize(
-    ("error", "kind"),
-    [
-        (DataError("no images", "look"), "data"),
-        (HomeError("no home"), "configuration"),
-        (MemoryError(), "out_of_memory"),
-        (RuntimeError("CUDA out of memory. Tried to allocate"), "out_of_memory"),
-        (RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed."), "out_of_memory"),
-        (OSError(28, "No space left on device"), "disk_full"),
-        (RuntimeError("CUDA error: unspecified launch failure"), "device_lost"),
-        (ValueError("what"), "error"),
-    ],
-)
-def test_an_exception_becomes_a_kind_with_a_message(error: Exception, kind: str) -> None:
-    ending = of_error(error)
-    assert (ending.end, ending.kind) == (End.FAILED, kind)
-    assert ending.message
-
-
-def test_the_ladder_waits_on_every_rung_and_never_steps_down() -> None:
-    ladder = Ladder(Graces(asked=10.0, term=5.0))
-    steps = [ladder.step(Want.LEAVE, now) for now in (0.0, 9.0, 10.0, 14.0, 15.0, 99.0)]
-    assert steps == [Rung.ASKED, None, Rung.TERM, None, Rung.KILL, None]
-    assert Ladder(Graces()).step(Want.LEAVE_NOW, 0.0) == Rung.TERM
-    assert Ladder(Graces()).step(Want.DIE, 0.0) == Rung.KILL
-    assert Ladder(Graces()).step(Want.GO_ON, 0.0) is None
-
-
-MOMENTS = int(os.environ.get("CLF_MOMENTS", "4"))  # 50 for the whole claim
-
-
-@pytest.mark.parametrize("moment", range(MOMENTS))
-def test_a_signal_at_any_moment_leaves_a_true_state_and_no_process(
-    home: Home, queue: Queue, start_worker: StartWorker, moment: int
-) -> None:
-    """From the start of the worker to the end of the run; the queue's word is compared with the checkpoint."""
-    chance = random.Random(moment)
-    job_id = queue.enqueue(doing("steps 30 slow"))
-    worker = start_worker()
-    reader = records.connect(home.database)
-    if chance.random() < 0.3:
-        until(lambda: records.workers(reader), "the worker at its post")
-    else:
-        until_step(reader, job_id, 1)
-    time.sleep(chance.uniform(0.0, 1.5))
-    kill(worker.pid, chance.choice([signal.SIGTERM, signal.SIGINT, signal.SIGHUP]))
-    assert worker.wait(timeout=30) in (0, 130)
-    job = records.job(reader, job_id)
-    assert reader.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
-    reader.close()
-    assert left_over(home) == []
-    assert job.state in ("queued", "succeeded")
-    file = Path(job.run_dir or home.root) / "last_checkpoint.pt"
-    if job.state == "queued" and file.exists():
-        assert int(file.read_text()) == job.checkpoint_step

@@ -2,47 +2,24 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
 from sqlite3 import Connection
 
 import pytest
 
 from db import records
 from db.models import Job
-from jobs import claims
-from jobs.claims import Held, claim, finish
-from jobs.ending import End, Ending
+from jobs.claims import claim, finish
 from jobs.queue import Queue
-from recipes.errors import FailureKind, NotFoundError, QueueError
+from recipes.errors import NotFoundError, QueueError
 from recipes.recipe import Recipe
-
-DONE = Ending(End.SUCCEEDED, outcome="completed")
-LEFT = Ending(End.STOPPED)
-DIED = Ending(End.DIED, kind=FailureKind.KILLED, message="killed by SIGSEGV")
-WRONG = Ending(End.FAILED, kind=FailureKind.CONFIGURATION, message="no such model", hint="choose another")
-MEMORY = Ending(End.FAILED, kind=FailureKind.OUT_OF_MEMORY, message="out of memory")
-
-
-@pytest.fixture
-def reader(queue: Queue) -> Iterator[Connection]:
-    connection = records.connect(queue.home.database)
-    yield connection
-    connection.close()
-
-
-def take(queue: Queue, device: str = "cpu") -> Held | None:
-    return claim(queue.database, queue.home, 1, device)
-
-
-def taken(queue: Queue, device: str = "cpu") -> Held:
-    held = take(queue, device)
-    assert held is not None
-    return held
-
-
-def state(reader: Connection, job_id: int) -> str:
-    return records.job(reader, job_id).state
+from tests.jobs.conftest import (
+    DONE,
+    LEFT,
+    WRONG,
+    job_state,
+    take,
+    taken,
+)
 
 
 def test_a_job_is_frozen_as_it_was_queued(queue: Queue, reader: Connection, recipe: Recipe) -> None:
@@ -70,15 +47,6 @@ def test_a_job_begins_as_its_table_says(queue: Queue, reader: Connection, recipe
     }
 
 
-def test_jobs_are_claimed_by_priority_then_in_order(queue: Queue, recipe: Recipe) -> None:
-    first, second, urgent = queue.enqueue(recipe), queue.enqueue(recipe), queue.enqueue(recipe, priority=1)
-    order = []
-    while (held := take(queue)) is not None:
-        order.append(held.job_id)
-        finish(queue.database, held, DONE)
-    assert order == [urgent, first, second]
-
-
 def test_moving_changes_the_order(queue: Queue, reader: Connection, recipe: Recipe) -> None:
     ids = [queue.enqueue(recipe) for _ in range(4)]
     queue.move(ids[3], first=True)
@@ -102,33 +70,6 @@ def test_moving_before_a_job_of_another_priority_takes_its_priority(
     assert [job.id for job in records.jobs(reader)] == [plain, urgent]
 
 
-@pytest.mark.parametrize(
-    ("wanted", "device", "fits"),
-    [("auto", "cuda:1", True), ("cuda", "cuda:1", True), ("cuda:1", "cuda:1", True), ("cuda:0", "cuda:1", False),
-     ("cpu", "cuda:0", False), ("cuda", "cpu", False), ("mps", "mps", True)],
-)  # fmt: skip
-def test_a_worker_takes_only_jobs_for_its_device(
-    queue: Queue, recipe: Recipe, wanted: str, device: str, fits: bool
-) -> None:
-    queue.enqueue(recipe.model_copy(update={"run": recipe.run.model_copy(update={"device": wanted})}))
-    assert (take(queue, device) is not None) == fits
-
-
-def test_a_job_waits_for_its_parents(queue: Queue, reader: Connection, recipe: Recipe) -> None:
-    parent = queue.enqueue(recipe)
-    child = queue.enqueue(recipe, after=[parent], priority=9)
-    relaxed = queue.enqueue(recipe, after_any=[parent], priority=8)
-    held = taken(queue)
-    assert held.job_id == parent
-    finish(queue.database, held, WRONG)
-    assert records.job(reader, child).blocked_by == (parent,)
-    assert taken(queue).job_id == relaxed
-    queue.retry(parent)
-    finish(queue.database, taken(queue, "mps"), DONE)
-    assert records.job(reader, child).blocked_by == ()
-    assert taken(queue, "mps").job_id == child
-
-
 def test_circles_and_unknown_parents_are_refused(queue: Queue, recipe: Recipe) -> None:
     first = queue.enqueue(recipe)
     second = queue.enqueue(recipe, after=[first])
@@ -138,13 +79,6 @@ def test_circles_and_unknown_parents_are_refused(queue: Queue, recipe: Recipe) -
     with pytest.raises(NotFoundError):
         queue.enqueue(recipe, after=[99])
     assert len(records.jobs(records.connect(queue.home.database))) == 3
-
-
-def test_not_before_is_kept(queue: Queue, recipe: Recipe) -> None:
-    queue.enqueue(recipe, not_before=time.time() + 3600)
-    assert take(queue) is None
-    soon = queue.enqueue(recipe, not_before=time.time() - 1)
-    assert taken(queue).job_id == soon
 
 
 def test_the_same_work_is_not_queued_twice_when_unique(queue: Queue, recipe: Recipe) -> None:
@@ -172,7 +106,7 @@ def test_a_running_job_whose_worker_and_child_are_gone_is_cancelled_at_once(
     job_id = queue.enqueue(recipe)
     taken(queue)
     queue.cancel(job_id)
-    assert state(reader, job_id) == "cancelled"
+    assert job_state(reader, job_id) == "cancelled"
 
 
 def test_pausing_the_queue_starts_nothing_more(queue: Queue, recipe: Recipe) -> None:
@@ -190,82 +124,6 @@ def test_a_paused_job_waits_for_its_resume(queue: Queue, recipe: Recipe) -> None
     assert taken(queue).job_id == job_id
     with pytest.raises(QueueError, match="not paused"):
         queue.resume(job_id)
-
-
-def test_a_stopped_job_goes_back_to_its_place(queue: Queue, reader: Connection, recipe: Recipe) -> None:
-    first, second = queue.enqueue(recipe), queue.enqueue(recipe)
-    assert finish(queue.database, taken(queue), LEFT) == "queued"
-    assert [job.id for job in records.jobs(reader)] == [first, second]
-    held = taken(queue)
-    assert (held.job_id, held.attempt) == (first, 2)
-
-
-def test_a_stale_attempt_changes_nothing(queue: Queue, reader: Connection, recipe: Recipe) -> None:
-    queue.enqueue(recipe)
-    old = taken(queue)
-    finish(queue.database, old, LEFT)
-    new = taken(queue)
-    before = records.job(reader, new.job_id)
-    for ending in (DONE, LEFT, DIED, WRONG):
-        assert finish(queue.database, old, ending) is None
-    assert not claims.started(queue.database, old, 1, 1.0)
-    assert records.job(reader, new.job_id) == before
-
-
-def test_a_job_that_always_dies_fails_with_its_signal(queue: Queue, reader: Connection, recipe: Recipe) -> None:
-    job_id = queue.enqueue(recipe)
-    for _ in range(claims.MAX_CRASHES):
-        finish(queue.database, taken(queue), DIED)
-    job = records.job(reader, job_id)
-    assert (job.state, job.failure_kind, job.attempt) == ("failed", "killed", claims.MAX_CRASHES)
-    assert "SIGSEGV" in (job.failure_message or "")
-
-
-def test_retries_wait_longer_each_time_and_never_follow_a_configuration_error(
-    queue: Queue, reader: Connection, recipe: Recipe
-) -> None:
-    job_id = queue.enqueue(recipe, retries=2)
-    waits = []
-    for _ in range(2):
-        assert finish(queue.database, taken(queue), MEMORY) == "queued"
-        waits.append((records.job(reader, job_id).retry_at or 0.0) - time.time())
-        assert take(queue) is None
-        with queue.database.transaction() as session:
-            session.connection().exec_driver_sql("UPDATE job SET retry_at = 1.0")
-    assert waits[1] > waits[0] + 20
-    assert finish(queue.database, taken(queue), MEMORY) == "failed"
-    other = queue.enqueue(recipe, retries=5)
-    assert finish(queue.database, taken(queue), WRONG) == "failed"
-    assert records.job(reader, other).failure_hint == "choose another"
-
-
-def test_a_clock_set_back_a_day_neither_holds_a_retry_nor_makes_a_negative_duration(
-    queue: Queue, reader: Connection, recipe: Recipe
-) -> None:
-    job_id = queue.enqueue(recipe, retries=1)
-    finish(queue.database, taken(queue), MEMORY)
-    with queue.database.transaction() as session:
-        session.connection().exec_driver_sql(
-            "UPDATE job SET retry_at = retry_at + 86400,"
-            " started_at = started_at + 86400, created_at = created_at + 86400"
-        )
-    assert finish(queue.database, taken(queue), DONE) == "succeeded"
-    job = records.job(reader, job_id)
-    assert job.finished_at is not None
-    assert job.started_at is not None
-    assert job.finished_at >= job.started_at >= job.created_at
-
-
-@pytest.mark.parametrize("ending", [LEFT, DIED, WRONG, MEMORY])
-def test_a_cancel_that_raced_the_end_stays_cancelled(
-    queue: Queue, reader: Connection, recipe: Recipe, ending: Ending
-) -> None:
-    job_id = queue.enqueue(recipe, retries=3)
-    held = taken(queue)
-    with queue.database.transaction() as session:
-        session.connection().exec_driver_sql("UPDATE job SET cancel_requested = 1")
-    assert finish(queue.database, held, ending) == "cancelled"
-    assert records.job(reader, job_id).cancel_requested == 0
 
 
 def test_a_retry_from_scratch_forgets(queue: Queue, reader: Connection, recipe: Recipe) -> None:
@@ -331,10 +189,3 @@ def test_every_verb_knows_when_there_is_no_such_job(queue: Queue, verb: str) -> 
     for job_id in (7, 2**70):
         with pytest.raises(NotFoundError):
             getattr(queue, verb)(job_id)
-
-
-def test_the_claim_walks_its_index(reader: Connection) -> None:
-    values = {"now": 0.0, "device": "cpu", "only": None}
-    plan = " ".join(row["detail"] for row in reader.execute(f"EXPLAIN QUERY PLAN {claims.NEXT}", values))
-    assert "job_claim" in plan
-    assert "TEMP B-TREE" not in plan

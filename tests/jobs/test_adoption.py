@@ -1,0 +1,133 @@
+"""A worker that is gone, a process that sleeps, a machine that was restarted: who is alive and who is not."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import time
+from pathlib import Path
+
+from db import records
+from jobs.queue import Queue
+from tests.jobs.conftest import (
+    SLOW,
+    StartWorker,
+    checkpoint,
+    doing,
+    kill,
+    kinds,
+    until,
+    until_state,
+    until_step,
+)
+
+
+def test_a_child_outlives_its_worker_and_the_next_worker_records_its_end(
+    queue: Queue, reader: sqlite3.Connection, start_worker: StartWorker
+) -> None:
+    job_id = queue.enqueue(doing("steps 60 slow"))
+    first = start_worker()
+    child = until_step(reader, job_id, 3)
+    kill(first.pid)
+    first.wait()
+    step = records.job(reader, job_id).step
+    until_step(reader, job_id, step + 5)
+    start_worker()
+    until(lambda: "adopted" in kinds(reader, job_id), "the adoption")
+    adopted = records.job(reader, job_id)
+    assert (adopted.pid, adopted.pid_started, adopted.attempt) == (child.pid, child.pid_started, 1)
+    job = until_state(reader, job_id, "succeeded", "failed", "queued")
+    assert (job.state, job.attempt, job.outcome) == ("succeeded", 1, "completed")
+
+
+def test_an_adopted_child_can_be_cancelled(queue: Queue, reader: sqlite3.Connection, start_worker: StartWorker) -> None:
+    job_id = queue.enqueue(doing(SLOW))
+    first = start_worker()
+    until_step(reader, job_id, 3)
+    kill(first.pid)
+    first.wait()
+    start_worker()
+    until(lambda: "adopted" in kinds(reader, job_id), "the adoption")
+    queue.cancel(job_id)
+    job = until_state(reader, job_id, "cancelled")
+    assert checkpoint(reader, job_id) == job.step
+
+
+def test_a_child_without_a_worker_records_its_own_end(
+    queue: Queue, reader: sqlite3.Connection, start_worker: StartWorker
+) -> None:
+    job_id = queue.enqueue(doing("steps 30 slow"))
+    worker = start_worker()
+    until_step(reader, job_id, 3)
+    kill(worker.pid)
+    worker.wait()
+    job = until_state(reader, job_id, "succeeded")
+    assert (job.outcome, job.test_accuracy) == ("completed", 0.75)
+
+
+def test_worker_and_child_killed_together_are_recovered_by_the_next_worker(
+    queue: Queue, reader: sqlite3.Connection, start_worker: StartWorker
+) -> None:
+    job_id = queue.enqueue(doing("steps 40 slow"))
+    worker = start_worker()
+    job = until_step(reader, job_id, 8)
+    kill(worker.pid)
+    kill(job.pid)
+    worker.wait()
+    start_worker("child_steps.py", "--drain").wait()
+    job = records.job(reader, job_id)
+    assert (job.state, job.attempt, job.step) == ("succeeded", 2, 40)
+
+
+def test_a_suspended_child_is_not_stolen(queue: Queue, reader: sqlite3.Connection, start_worker: StartWorker) -> None:
+    job_id = queue.enqueue(doing("steps 30 slow", stall_timeout=1.0))
+    start_worker()
+    job = until_step(reader, job_id, 3)
+    kill(job.pid, signal.SIGSTOP)
+    time.sleep(2.5)
+    assert (records.job(reader, job_id).state, records.job(reader, job_id).attempt) == ("running", 1)
+    kill(job.pid, signal.SIGCONT)
+    assert until_state(reader, job_id, "succeeded", "failed", "queued").attempt == 1
+
+
+def test_after_a_restart_of_the_machine_a_recycled_pid_is_not_mistaken_for_the_child(
+    queue: Queue, reader: sqlite3.Connection, start_worker: StartWorker
+) -> None:
+    job_id = queue.enqueue(doing("steps 40 slow"))
+    worker = start_worker()
+    child = until_step(reader, job_id, 8)
+    kill(worker.pid)
+    kill(child.pid)
+    worker.wait()
+    with queue.database.transaction() as session:  # as it would look after a restart: our own pid, recycled
+        session.connection().exec_driver_sql("UPDATE worker SET boot_id = 'yesterday'")
+        session.connection().exec_driver_sql(
+            "UPDATE job SET pid = ?, pid_started = ?", (os.getpid(), records.job(reader, job_id).pid_started)
+        )
+    start_worker("child_steps.py", "--drain").wait()
+    job = records.job(reader, job_id)
+    assert (job.state, job.attempt) == ("succeeded", 2)
+    assert "the machine was restarted" in [event.message for event in records.events(reader, job_id)]
+
+
+def test_a_stale_child_changes_nothing(queue: Queue, reader: sqlite3.Connection, start_worker: StartWorker) -> None:
+    """The attempt sleeps while its job is given to another; awake again, it finds itself replaced and leaves."""
+    job_id = queue.enqueue(doing("steps 400 slow"))
+    worker = start_worker()
+    child = until_step(reader, job_id, 3)
+    kill(worker.pid, signal.SIGSTOP)
+    kill(child.pid, signal.SIGSTOP)
+    with queue.database.transaction() as session:
+        session.connection().exec_driver_sql("UPDATE job SET attempt = 9, token = 'another', step = 1234")
+    kill(child.pid, signal.SIGCONT)
+    until(lambda: not _exists(child.pid), "the stale child to leave")
+    job = records.job(reader, job_id)
+    assert (job.state, job.attempt, job.step, job.token) == ("running", 9, 1234, "another")
+
+
+def _exists(pid: int | None) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
