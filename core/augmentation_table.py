@@ -59,8 +59,9 @@ Probability of each change, in the order in which they are applied. Tones, Blur 
 {table}
 `augment.horizontal_flip = false` leaves out HorizontalFlip, for letters and digits. `augment.vertical_flip` adds
 VerticalFlip with probability {flip:g}. `augment.rotation` turns by up to so many degrees with probability {turn:g}, in
-place of the level's Rotate; `augment.affine` adds Affine as it is in `strong` where the level has none. `augment.random_erasing` is the probability of {erasing}
-({settings}; Zhong et al. 2017, arXiv:1708.04896), applied last.
+place of the level's Rotate; `augment.affine` adds Affine as it is in `strong` where the level has none.
+`augment.random_erasing` is the probability of {erasing} ({settings}; Zhong et al. 2017, arXiv:1708.04896), applied
+last.
 """
 
 _RANDAUGMENT = """

@@ -172,7 +172,7 @@ class Augment(Section):
     )
     vertical_flip: bool = Field(False, description="also flip upside down, with probability 0.5")
     rotation: float = Field(
-        0.0, ge=0.0, le=180.0, description="turn by up to so many degrees, instead of the level's rotation; 0: the level's"
+        0.0, ge=0.0, le=180.0, description="turn by up to so many degrees, in place of the level's; 0: the level's"
     )
     affine: bool = Field(False, description="shift, zoom and shear as level strong does, at any level")
     randaugment: RandAugment | None = Field(None, description="RandAugment {n, m, p} after the level")
