@@ -38,8 +38,8 @@ GROUPS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "job: smooth, log, x": ((), ("m", "m", "m", "m", "g", "g", "i", "i", "i")),
     "compare": (("escape", "g", "space", "space", "G", "space"), ("o", "right_square_bracket", "right_square_bracket",
                 "left_square_bracket", "s", "s", "m", "m", "m", "m", "g", "g", "j", "k", "escape")),
-    "form": (("escape",), ("a", "tab", *"flowers", "tab", "tab", *"resnet18", "tab", "tab", *"60", "down", "up",
-             "escape")),
+    "form": (("escape",), ("a", "escape", "a", "tab", *"flowers", "tab", "tab", *"resnet18", "tab", "tab", *"60",
+             "down", "up", "escape")),
     "recipes": ((), ("R", "j", "j", "j", "k", "escape")),
     "help, theme, ask": ((), ("question_mark", "escape", "t", "t", "t", "colon", "1", "escape")),
     "palette": ((), ("ctrl+p", *"canc", "escape")),
@@ -114,6 +114,7 @@ async def walk(home: Home, groups: Iterable[str], rounds: int = 1) -> list[Press
     found: list[Press] = []
     app = counting(home)
     async with app.run_test(headless=False, size=SIZE, tooltips=True, notifications=True) as pilot:
+        await asyncio.sleep(3)  # a person looks before pressing a key; the app uses that to load what comes next
         await quiet(pilot)
         for group in [group for _ in range(rounds) for group in groups]:
             before, keys = GROUPS[group]

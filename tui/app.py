@@ -19,7 +19,7 @@ from textual.screen import Screen
 from recipes.errors import ClfError
 from recipes.home import Home
 from tui import ascii as ascii_signs
-from tui import remembered
+from tui import remembered, warm_up
 from tui.feed import Feed, Overview
 from tui.graphics import ask_terminal
 from tui.screens.confirm import ConfirmScreen
@@ -81,9 +81,15 @@ class ClfApp(App[None]):
         self.theme_changed_signal.subscribe(self, self._theme_changed)
         self.set_interval(POLL_SECONDS, self.poll)
         self.set_interval(TICK_SECONDS, self._tick)
+        if not self.is_headless:
+            self.set_timer(warm_up.SECONDS, self._warm_up)
         self.run_worker(self.poll(force=True))
         if self._chosen.trouble:
             self.notify(self._chosen.trouble, severity="warning")
+
+    async def _warm_up(self) -> None:
+        await asyncio.to_thread(warm_up.load)
+        warm_up.calm_the_collector()
 
     async def poll(self, force: bool = False) -> None:
         """Look whether anything changed; never two looks at once."""

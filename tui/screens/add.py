@@ -48,6 +48,7 @@ class AddScreen(LiveScreen):
         self._busy = False
 
     def compose(self) -> ComposeResult:
+        self.set_class(self.app.size.width >= SIDE_BY_SIDE, "wide", update=False)
         yield Static(self._headline(), id="headline")
         with Horizontal(id="form"):
             with VerticalScroll(id="fields", can_focus=False):
@@ -78,7 +79,6 @@ class AddScreen(LiveScreen):
         yield Select([(name, name) for name in names], value=first, allow_blank=False, id="recipe", compact=True)
 
     def on_mount(self) -> None:
-        self.set_class(self.app.size.width >= SIDE_BY_SIDE, "wide")
         self._take_recipe()
         self.query_one("#field-data" if self._source else "#recipe").focus()
 
@@ -109,11 +109,11 @@ class AddScreen(LiveScreen):
         name = self.query_one("#recipe", Select).value
         return find.document(str(name), self.clf.home.recipes)
 
-    def on_select_changed(self, event: Select.Changed) -> None:
-        if event.select.id == "recipe":
-            self._take_recipe()
-        else:
-            self._check()
+    def on_select_changed(self) -> None:
+        self._take_recipe()
+
+    def on_choice_changed(self) -> None:
+        self._check()
 
     def on_input_changed(self) -> None:
         self._check()
@@ -163,7 +163,7 @@ class AddScreen(LiveScreen):
             self.run_worker(self._submit(self._draft), exit_on_error=False)
 
     def _point_at_error(self) -> None:
-        wrong = next((row for row in self.query(FormRow) if row.has_class("wrong")), None)
+        wrong = next((row for row in self.query(FormRow) if row.error), None)
         if wrong is not None:
             wrong.query_one(f"#field-{wrong.entry.key}").focus()
         self.notify("the form has errors; nothing was queued", severity="error")

@@ -5,7 +5,10 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, cast
 
+from textual.events import ScreenResume
+from textual.reactive import Reactive
 from textual.screen import Screen
+from textual.widget import Widget
 
 from db.records import JobRecord
 from tui.charts.panels import View, pictures
@@ -21,6 +24,10 @@ if TYPE_CHECKING:
 class LiveScreen(Screen[None]):
     """A screen whose `follow` is called when the queue changed and when it comes to the front."""
 
+    # Textual's own repaints the whole screen, 10 kB, whenever the focus moves; the two widgets repaint themselves.
+    focused: Reactive[Widget | None] = Reactive(None, repaint=False)
+
+    _styled_for = ""  # the theme
     _loading = False
     _again = False
     _waiting = False
@@ -36,7 +43,10 @@ class LiveScreen(Screen[None]):
     def follow(self, overview: Overview) -> None:
         """Show this state of the queue."""
 
-    def on_screen_resume(self) -> None:
+    def on_screen_resume(self, event: ScreenResume) -> None:
+        """Styles were computed when the widgets were mounted; only another theme makes them worth computing anew."""
+        event.refresh_styles = self._styled_for not in ("", self.clf.theme)
+        self._styled_for = self.clf.theme
         self.follow(self.clf.overview)
 
     def charted(self) -> tuple[JobRecord | None, ChartPanel | None, View]:
