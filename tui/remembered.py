@@ -20,6 +20,7 @@ class Remembered:
     sort: str = ""  # a column; empty: the queue's own order
     reverse: bool = False
     filter: str = ""
+    group: str = ""  # "state", "recipe", "data"; empty: one list
     smoothing: float = 0.0
     log_y: bool = False
     x_axis: str = "epoch"

@@ -16,7 +16,7 @@ from tui.screens.job_actions import JobActions
 from tui.themes import palette
 from tui.widgets.chart_panel import ChartPanel
 from tui.widgets.job_columns import COLUMNS
-from tui.widgets.job_filter import listed
+from tui.widgets.job_filter import GROUPS, grouped, listed
 from tui.widgets.job_summary import JobSummary
 from tui.widgets.job_table import JobTable
 from tui.widgets.key_line import KeyLine
@@ -37,6 +37,7 @@ class QueueScreen(JobActions):
         Binding("slash", "filter", "Filter", key_display="/", id="queue.filter", tooltip="state:failed -data:digits"),
         Binding("s", "sort", "Sort", show=False, id="queue.sort", tooltip="Sort by the next column"),
         Binding("S", "reverse", "Reverse", show=False, id="queue.reverse", tooltip="Reverse the order"),
+        Binding("b", "group", "Group", show=False, id="queue.group", tooltip="Group by state, recipe, data, or not"),
         Binding("z", "details", "Details", show=False, id="queue.details", tooltip="Show or hide the charts"),
         Binding("right_square_bracket,tab", "turn(1)", "Next chart", key_display="]", show=False, id="charts.next"),
         Binding("left_square_bracket", "turn(-1)", "Previous chart", key_display="[", show=False, id="charts.previous"),
@@ -87,7 +88,7 @@ class QueueScreen(JobActions):
         left, stacked = self.query_one("#left"), not self.has_class("wide")
         if stacked and self.query_one("#details").display:
             most = max(6, self.app.size.height * 2 // 5)
-            left.styles.height = min(most, len(self.clf.overview.jobs) + 2)
+            left.styles.height = most if self.clf.remembered.group else min(most, len(self.clf.overview.jobs) + 2)
         else:
             left.styles.height = "1fr"
 
@@ -106,7 +107,8 @@ class QueueScreen(JobActions):
         kept = self.clf.remembered
         rows = listed(overview.jobs, kept.filter, kept.sort, kept.reverse, now)
         self.table.empty_text = "no job fits the filter" if overview.jobs else EMPTY
-        self.table.show(rows, now, self.marked, (kept.sort, kept.reverse))
+        rows, groups = grouped(rows, kept.group)
+        self.table.show(rows, now, self.marked, (kept.sort, kept.reverse), groups)
 
     def _details(self) -> None:
         job = self.table.job
@@ -207,6 +209,13 @@ class QueueScreen(JobActions):
     def _resorted(self) -> None:
         self._list(self.clf.overview, self.clf.clock())
         self.clf.remember()
+
+    def action_group(self) -> None:
+        kept = self.clf.remembered
+        kept.group = GROUPS[(GROUPS.index(kept.group) + 1) % len(GROUPS)] if kept.group in GROUPS else ""
+        self._fit_list()
+        self._resorted()
+        self.notify(f"grouped by {kept.group}" if kept.group else "not grouped")
 
     def action_details(self) -> None:
         self.clf.remembered.details = not self.clf.remembered.details

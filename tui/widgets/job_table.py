@@ -17,6 +17,7 @@ from textual.strip import Strip
 from db.records import JobRecord
 from tui.themes import palette
 from tui.widgets.job_columns import Column, fitting
+from tui.widgets.job_filter import Group
 
 HEADER = 1
 
@@ -61,12 +62,22 @@ class JobTable(ScrollView, can_focus=True):
         self._marked: frozenset[int] = frozenset()
         self._columns: list[tuple[Column, int]] = []
         self._cells: list[tuple[str, ...]] = []
+        self._groups: tuple[Group, ...] = ()
+        self._lines: list[int | Group] = []  # below the header: a job's index, or the title of a group
+        self._line_of: list[int] = []  # of each job
         self._now = 0.0
         self._sort = ("", False)
         self.empty_text = ""
 
-    def show(self, jobs: Sequence[JobRecord], now: float, marked: frozenset[int], sort: tuple[str, bool]) -> None:
-        """These jobs in this order; `now` is in Unix seconds."""
+    def show(
+        self,
+        jobs: Sequence[JobRecord],
+        now: float,
+        marked: frozenset[int],
+        sort: tuple[str, bool],
+        groups: Sequence[Group] = (),
+    ) -> None:
+        """These jobs in this order; `now` is in Unix seconds; with `groups` a title stands above each."""
         ids_before = [job.id for job in self._jobs]
         states = [job.state for job in self._jobs]
         self._jobs, self._now = list(jobs), now
@@ -74,14 +85,24 @@ class JobTable(ScrollView, can_focus=True):
         marks_changed, self._marked, self._sort = marked ^ self._marked, marked, sort
         ids = [job.id for job in self._jobs]
         before, self._cells = self._cells, [self._row(job) for job in self._jobs]
-        if ids != ids_before or layout_changed:
+        if ids != ids_before or layout_changed or tuple(groups) != self._groups:
+            self._groups = tuple(groups)
+            self._number_lines()
             self._keep_cursor(ids_before)
-            self.virtual_size = Size(self.size.width, len(ids) + HEADER)
+            self.virtual_size = Size(self.size.width, len(self._lines) + HEADER)
             self.refresh()
             return
         for index, (old, new) in enumerate(zip(before, self._cells, strict=True)):
             if old != new or states[index] != self._jobs[index].state or ids[index] in marks_changed:
                 self._refresh_row(index)
+
+    def _number_lines(self) -> None:
+        self._lines = list(range(len(self._jobs)))
+        start = len(self._jobs)
+        for group in reversed(self._groups):
+            start -= group.count
+            self._lines.insert(start, group)
+        self._line_of = [line for line, what in enumerate(self._lines) if isinstance(what, int)]
 
     @property
     def job(self) -> JobRecord | None:
@@ -116,7 +137,7 @@ class JobTable(ScrollView, can_focus=True):
         return tuple(_fit(column.text(job, self._now), width, column.right) for column, width in self._columns)
 
     def on_resize(self) -> None:
-        self.show(self._jobs, self._now, self._marked, self._sort)
+        self.show(self._jobs, self._now, self._marked, self._sort, self._groups)
 
     def watch_selected(self, before: int | None, after: int | None) -> None:
         for index, job in enumerate(self._jobs):
@@ -129,14 +150,15 @@ class JobTable(ScrollView, can_focus=True):
         visible = self.scrollable_content_region.height - HEADER
         if visible <= 0 or not self._jobs:
             return
-        index, top = self._index(), round(self.scroll_y)
-        if index < top:
-            self.scroll_to(y=index, animate=False)
-        elif index >= top + visible:
-            self.scroll_to(y=index - visible + 1, animate=False)
+        line, top = self._line_of[self._index()], round(self.scroll_y)
+        first = line - 1 if line and isinstance(self._lines[line - 1], Group) else line  # a title stays with its job
+        if first < top:
+            self.scroll_to(y=first, animate=False)
+        elif line >= top + visible:
+            self.scroll_to(y=line - visible + 1, animate=False)
 
     def _refresh_row(self, index: int) -> None:
-        line = index + HEADER - round(self.scroll_y)
+        line = self._line_of[index] + HEADER - round(self.scroll_y)
         if HEADER <= line < self.size.height:
             self.refresh(Region(0, line, self.size.width, 1))
 
@@ -160,8 +182,9 @@ class JobTable(ScrollView, can_focus=True):
                     self.post_message(self.HeaderClicked(column.key))
                 at += width + 1
             return
-        index = event.y - HEADER + round(self.scroll_y)
-        if index < len(self._jobs):
+        line = event.y - HEADER + round(self.scroll_y)
+        index = self._lines[line] if line < len(self._lines) else None
+        if isinstance(index, int):
             self.selected = self._jobs[index].id
             if event.chain == 2:
                 self.post_message(self.Opened())
@@ -172,11 +195,14 @@ class JobTable(ScrollView, can_focus=True):
         base = self.rich_style
         if y < HEADER:
             return self._header(width, base)
-        index = y - HEADER + round(self.scroll_y)
+        line = y - HEADER + round(self.scroll_y)
         if not self._jobs and y == HEADER + 1 and self.empty_text:
             style = base + Style(color=palette(self.app)["quiet"])
             return Strip([Segment(f" {self.empty_text}", style)]).adjust_cell_length(width, base)
-        if index >= len(self._cells) or index >= len(self._jobs):
+        index = self._lines[line] if line < len(self._lines) else None
+        if isinstance(index, Group):
+            return self._title_line(index, width, base)
+        if index is None or index >= len(self._cells) or index >= len(self._jobs):
             return Strip.blank(width, base)
         return self._job_line(index, width, base)
 
@@ -188,6 +214,17 @@ class JobTable(ScrollView, can_focus=True):
             sign = ("▼" if reverse else "▲") if column.key == key else ""
             titles.append(_fit(f"{column.title}{sign}", size, column.right))
         return Strip([Segment(" ".join(titles), style)]).adjust_cell_length(width, style)
+
+    def _title_line(self, group: Group, width: int, base: Style) -> Strip:
+        inks = palette(self.app)
+        said = [
+            Segment(f" {group.title}", base + Style(bold=True)),
+            Segment(f"  {group.count} ", base + Style(color=inks["quiet"])),
+        ]
+        rule = Segment(
+            "─" * max(0, width - sum(len(part.text) for part in said)), base + Style(color=inks["cursor-quiet"])
+        )
+        return Strip([*said, rule]).adjust_cell_length(width, base)
 
     def _job_line(self, index: int, width: int, base: Style) -> Strip:
         job, inks = self._jobs[index], palette(self.app)
