@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -14,6 +14,9 @@ from db import records
 from db.records import JobRecord, WorkerRecord
 from recipes.errors import ClfError
 from recipes.home import Home
+from tui.charts.album import Album
+from tui.charts.panels import View
+from tui.charts.picture import Picture
 
 T = TypeVar("T")
 LIVENESS_SECONDS = 2.0  # a worker killed with SIGKILL commits nothing, so its locks are looked at this often
@@ -36,6 +39,7 @@ class Feed:
     def __init__(self, home: Home) -> None:
         self.home = home
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="clf-feed")
+        self._album = Album()
         self._connection: sqlite3.Connection | None = None
         self._mark: int | None = None
         self._last = Overview()
@@ -48,6 +52,10 @@ class Feed:
     async def read(self, query: Callable[[sqlite3.Connection], T]) -> T | None:
         """`query` with the feed's connection; None while there is no database or it cannot be read."""
         return await self._in_thread(lambda: self._read(query))
+
+    async def pictures(self, job: JobRecord, view: View, keys: Sequence[str]) -> dict[str, Picture] | None:
+        """The charts of a job, from memory where nothing about them changed."""
+        return await self.read(lambda connection: self._album.pictures(connection, job, view, keys))
 
     def close(self) -> None:
         """Close the connection in its own thread and end that; a query in flight is not waited for."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
 from db import records
 from recipes.home import Home
+from tui.charts.album import Album
 from tui.charts.panels import Ruler, View, gap_reading, pictures
 from tui.charts.scale import Unit
 from tui.charts.smooth import smooth
@@ -86,3 +88,18 @@ def test_smoothing_does_not_depend_on_how_densely_a_curve_was_read() -> None:
     assert fine[500] == pytest.approx(rough[50], abs=0.01)
     assert smooth(dense, ys, 0.0) == ys
     assert smooth([0.0, 1.0, 2.0], [1.0, None, 1.0], 0.9) == [1.0, None, 1.0]
+
+
+def test_a_picture_is_read_once_until_the_job_moves(home: Home) -> None:
+    connection = records.connect(home.database)
+    album, keys = Album(), ("loss", "accuracy", "memory")
+    job = records.job(connection, 2)
+    before = album.pictures(connection, job, View(), keys)
+    assert before == pictures(connection, job, View(), keys)
+    nowhere = sqlite3.connect(":memory:")  # has no tables: whatever is read fails
+    assert album.pictures(nowhere, job, View(), keys) == before
+    assert album.pictures(nowhere, job, View(cursor=3.0), keys) == pictures(connection, job, View(cursor=3.0), keys)
+    with pytest.raises(sqlite3.OperationalError):
+        album.pictures(nowhere, replace(job, step=job.step + 1), View(), keys)
+    connection.close()
+    nowhere.close()

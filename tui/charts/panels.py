@@ -32,6 +32,11 @@ class View:
 
 def pictures(conn: sqlite3.Connection, job: JobRecord, view: View, keys: Sequence[str]) -> dict[str, Picture]:
     """The charts named by `keys`: loss, accuracy, f1, lr, gap, memory, utilization, temperature, power, speed."""
+    return {key: read_out(picture, view) for key, picture in undecorated(conn, job, view, keys).items()}
+
+
+def undecorated(conn: sqlite3.Connection, job: JobRecord, view: View, keys: Sequence[str]) -> dict[str, Picture]:
+    """The same without the cursor's reading."""
     makers = {"loss": _loss, "accuracy": _accuracy, "f1": _f1, "lr": _lr, "gap": _gap, "speed": _speed}
     found = {key: makers[key](conn, job, view) for key in keys if key in makers}
     if found and view.x_axis != "epoch":
@@ -40,7 +45,7 @@ def pictures(conn: sqlite3.Connection, job: JobRecord, view: View, keys: Sequenc
     if machine := [key for key in keys if key not in makers]:
         readings = records.samples(conn, job.id, columns=view.columns)
         found |= {key: _machine(key, readings, view) for key in machine}
-    return {key: read_out(found[key], view) for key in keys}
+    return {key: found[key] for key in keys}
 
 
 class Ruler:

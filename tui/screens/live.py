@@ -11,7 +11,7 @@ from textual.screen import Screen
 from textual.widget import Widget
 
 from db.records import JobRecord
-from tui.charts.panels import View, pictures
+from tui.charts.panels import View
 from tui.feed import Overview
 from tui.widgets.chart_panel import ChartPanel
 
@@ -94,7 +94,7 @@ class LiveScreen(Screen[None]):
 
     async def _load(self, job: JobRecord, panel: ChartPanel, view: View) -> None:
         keys = panel.visible_keys
-        found = await self.clf.feed.read(lambda connection: pictures(connection, job, view, keys))
+        found = await self.clf.feed.pictures(job, view, keys)
         if found is None:
             self._look = None  # could not be read: the next request tries again
             return
