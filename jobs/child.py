@@ -17,7 +17,7 @@ from core.resident import resident
 from jobs.claims import Held
 from jobs.ending import ENDING_FILE, Ending, of_exit, read_ending
 from jobs.liveness import boot_id, child_alive, is_alive, process_start
-from jobs.memory_kill import killed_for_memory, oom_kills
+from jobs.memory_kill import MemoryWatch
 from jobs.origin import import_path
 from recipes.home import Home
 
@@ -35,7 +35,7 @@ class Child:
         self.started = started
         self.adopted = process is None
         self._process = process
-        self._kills = oom_kills()
+        self._memory = MemoryWatch(pid) if pid is not None else None
 
     @property
     def alive(self) -> bool:
@@ -84,7 +84,8 @@ class Child:
         if (written := read_ending(self.attempt.run_dir, self.attempt.token)) is not None:
             return written
         code = self._process.returncode if self._process is not None else None
-        starved = code == -9 and self.pid is not None and stalled is None and killed_for_memory(self.pid, self._kills)
+        unexplained = stalled is None and code in (-9, None)  # None: it was adopted, so its exit is not known
+        starved = unexplained and self._memory is not None and self._memory.killed()
         return of_exit(code, killed_for_memory=starved, stalled=stalled)
 
     def resident(self) -> int | None:

@@ -1,7 +1,8 @@
 """A stand-in for the training: the real child around a loop of short steps that checkpoints to a file.
 
 What it does is in the recipe's description: "steps 20", then any of "fail", "crash 6" (die at step 6 the first
-time), "always crash", "forget" (a crash before any checkpoint), "stall 3", "slow" (0.05 s a step), "print".
+time), "always crash", "forget" (a crash before any checkpoint), "stall 3", "slow" (0.05 s a step), "print",
+"import" (never gets to a step), "hungry" (takes 120 MB with every step).
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from core.events import (
     Event,
     MemoryReading,
     Outcome,
+    Preparing,
     RunFinished,
     RunStarted,
     StageStarted,
@@ -33,11 +35,15 @@ from recipes.home import Home
 from recipes.recipe import Recipe
 
 PER_EPOCH = 5
+EATEN: list[bytes] = []
 
 
 def events(_home: Home, attempt: Held, recipe: Recipe, stop: Stop) -> Iterator[Event]:
     words = recipe.description.split()
     steps = number(words, "steps", 10)
+    if "import" in words:
+        yield Preparing("loading torch", 0, 0)
+        time.sleep(3600)
     done = load(attempt.run_dir)
     yield RunStarted(
         "stand-in", 1, attempt.device, "stand-in", "fp32", False, ("a", "b"), {"train": 2}, (("train", 1),),
@@ -71,6 +77,8 @@ def events(_home: Home, attempt: Held, recipe: Recipe, stop: Stop) -> Iterator[E
 
 
 def misbehave(words: list[str], attempt: Held, done: int) -> None:
+    if "hungry" in words:
+        EATEN.append(b"x" * 120_000_000)
     if "stall" in words and done == number(words, "stall", 3):
         time.sleep(3600)
     if "forget" in words or ("always" in words and done > 6):

@@ -8,7 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -37,7 +37,9 @@ MEMORY = Ending(End.FAILED, kind=FailureKind.OUT_OF_MEMORY, message="out of memo
 
 
 class StartWorker(Protocol):
-    def __call__(self, child: str = ..., *options: str) -> subprocess.Popen[bytes]: ...
+    """`within` is a command that runs the worker as its arguments."""
+
+    def __call__(self, child: str = ..., *options: str, within: Sequence[str] = ()) -> subprocess.Popen[bytes]: ...
 
 
 @pytest.fixture
@@ -82,8 +84,8 @@ def start_worker(home: Home) -> Iterator[StartWorker]:
     """Start worker_with.py; when the test is over nothing it started is left."""
     processes: list[subprocess.Popen[bytes]] = []
 
-    def start(child: str = "child_steps.py", *options: str) -> subprocess.Popen[bytes]:
-        words = [sys.executable, str(HERE / "worker_with.py"), str(home.root), child, *options]
+    def start(child: str = "child_steps.py", *options: str, within: Sequence[str] = ()) -> subprocess.Popen[bytes]:
+        words = [*within, sys.executable, str(HERE / "worker_with.py"), str(home.root), child, *options]
         log = (home.root / "worker.out").open("ab")
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
         process = subprocess.Popen(words, stdout=log, stderr=log, env=environment, start_new_session=True)

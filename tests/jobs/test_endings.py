@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,11 @@ def test_an_exit_without_a_word_is_named(code: int | None, kind: str, message: s
     ending = of_exit(code)
     assert (ending.end, ending.kind) == (End.DIED, kind)
     assert message in (ending.message or "")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_child_that_was_told_to_leave_before_it_listened_did_not_crash(number: signal.Signals) -> None:
+    assert of_exit(-number) == Ending(End.STOPPED, message=f"left on {number.name}")
 
 
 @pytest.mark.parametrize(

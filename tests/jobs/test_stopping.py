@@ -6,6 +6,7 @@ import os
 import random
 import signal
 import sqlite3
+import sys
 import time
 from pathlib import Path
 
@@ -107,6 +108,42 @@ def test_a_second_signal_to_the_worker_ends_at_once(
     assert worker.wait() == 0
     assert records.job(reader, job_id).state == "queued"
     assert left_over(home) == []
+
+
+@pytest.mark.parametrize("wish", ["SIGTERM", "cancel"])
+def test_a_wish_before_the_first_step_needs_no_step_to_be_granted(
+    home: Home, queue: Queue, reader: sqlite3.Connection, start_worker: StartWorker, wish: str
+) -> None:
+    """Importing torch or fetching weights takes minutes at worst, and asks nobody."""
+    job_id = queue.enqueue(doing("import"))
+    worker = start_worker("child_steps.py", "--grace", "3600")
+    until(lambda: records.job(reader, job_id).phase == "preparing")
+    if wish == "cancel":
+        queue.cancel(job_id)
+        until_state(reader, job_id, "cancelled")
+        return
+    kill(worker.pid, signal.SIGTERM)
+    assert worker.wait(timeout=60) == 0
+    job = records.job(reader, job_id)
+    assert (job.state, job.crashes, left_over(home)) == ("queued", 0, [])
+    assert "left before the first step, on SIGTERM" in [event.message for event in records.events(reader, job_id)]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="pseudo-terminals of POSIX")
+def test_a_terminal_that_is_killed_means_checkpoint_and_leave(
+    home: Home, queue: Queue, reader: sqlite3.Connection, start_worker: StartWorker
+) -> None:
+    """The worker sits in a real pseudo-terminal, and the process that drew it dies."""
+    job_id = queue.enqueue(doing(SLOW))
+    terminal = start_worker(within=[sys.executable, "-c", "import pty, sys; pty.spawn(sys.argv[1:])"])
+    until_step(reader, job_id, 3)
+    kill(terminal.pid)
+    terminal.wait()
+    until(lambda: not left_over(home), "worker and child to leave")
+    job = records.job(reader, job_id)
+    assert (job.state, job.attempt, job.crashes) == ("queued", 1, 0)
+    assert checkpoint(reader, job_id) == job.step
+    assert records.workers(reader) == []
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
