@@ -8,13 +8,14 @@ import time
 
 from db.engine import Database
 from db.models import Job, State
-from jobs.child import Child
+from jobs.child import LOG, Child
 from jobs.claims import Held, finish, held_columns, mine, started
 from jobs.ending import End, Ending
 from jobs.ladder import Graces, Ladder, Rung, Want
 from jobs.ledger import note
 from jobs.post import Wishes
 from jobs.recovery import ending_of_orphan, orphan
+from jobs.stacks import place
 
 log = logging.getLogger("clf.worker")
 STACK_SECONDS = 2.0  # for the stacks of a stalled child to reach its log
@@ -108,13 +109,25 @@ class Supervision:
             return False
         if now - self._moved < self.attempt.stall_timeout:
             return False
-        self._stalled = f"{self.attempt.stall_timeout:.0f} s"
+        phase = f"in phase {progress[1]}" if progress is not None and progress[1] else ""
+        where = self._place() or phase
+        self._stalled = f"{self.attempt.stall_timeout:.0f} s {where}".rstrip()
         log.warning("job #%d: no progress for %s", self.job_id, self._stalled)
-        if hasattr(signal, "SIGUSR1"):
-            self.child.signal(signal.SIGUSR1)
-            time.sleep(STACK_SECONDS)
         self.child.kill()
         return True
+
+    def _place(self) -> str | None:
+        """Where the child hangs, by the stacks it is made to write into its log."""
+        if not hasattr(signal, "SIGUSR1"):
+            return None
+        path = self.attempt.run_dir / LOG
+        before = path.stat().st_size if path.exists() else 0
+        self.child.signal(signal.SIGUSR1)
+        time.sleep(STACK_SECONDS)
+        try:
+            return place(path.read_bytes()[before:].decode("utf-8", "replace"))
+        except OSError:
+            return None
 
 
 def adopt(database: Database, worker_id: int, job: Job, graces: Graces) -> Supervision:
