@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from tui.cli import ROOMS
+from tui.commands.verbs import ROOMS
 
 ROOT = Path(__file__).parents[2]
 
@@ -83,8 +83,8 @@ def test_help_and_version_load_nothing_heavy(tmp_path: Path) -> None:
 
 
 def test_shell_completion_loads_nothing_heavy(home: Path) -> None:
-    done = loaded_by(home, _CLF_COMPLETE="complete_bash", COMP_WORDS="clf show ", COMP_CWORD="2")
-    assert not done & (HEAVY | ORM)
+    assert not loaded_by(home, "enqueue", "demo", "--", _CLF_COMPLETE="bash") & (HEAVY | ORM)
+    assert not loaded_by(home, "show", "", _CLF_COMPLETE="bash") & (HEAVY | ORM | {"typer", "pydantic", "rich"})
 
 
 def test_the_import_contracts_hold() -> None:

@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-
-from tui.commands import complete
 
 _MANY = "12, 12-14, last, or a name."
 _ONE = "12, last, or a name."
 
-
-def _jobs(metavar: str, text: str) -> Any:
-    return typer.Argument(metavar=metavar, help=text, autocompletion=complete.job_ids)
-
-
-def _recipes(metavar: str, text: str) -> Any:
-    return typer.Argument(metavar=metavar, help=text, autocompletion=complete.recipe_names)
-
-
-JobWords = Annotated[list[str], _jobs("ID", _MANY)]
-MaybeJobWords = Annotated[list[str] | None, _jobs("ID", _MANY)]
-JobWord = Annotated[str, _jobs("ID", _ONE)]
-RecipeNames = Annotated[list[str], _recipes("RECIPE", "One or more of 'clf recipes'.")]
-RecipeName = Annotated[str, _recipes("RECIPE", "One of 'clf recipes'.")]
+JobWords = Annotated[list[str], typer.Argument(metavar="ID", help=_MANY)]
+MaybeJobWords = Annotated[list[str] | None, typer.Argument(metavar="ID", help=_MANY)]
+JobWord = Annotated[str, typer.Argument(metavar="ID", help=_ONE)]
+RecipeNames = Annotated[list[str], typer.Argument(metavar="RECIPE", help="One or more of 'clf recipes'.")]
+RecipeName = Annotated[str, typer.Argument(metavar="RECIPE", help="One of 'clf recipes'.")]
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]

@@ -8,7 +8,6 @@ from typing import Annotated, Any
 import typer
 
 from recipes.flags import FIELDS, Flags
-from tui.commands import complete
 
 _RECIPE = "Recipe"
 _MIX = "Mixing"
@@ -19,12 +18,7 @@ def _option(*names: str, text: str, panel: str = _RECIPE, **more: Any) -> Any:
     return typer.Option(*names, help=text, rich_help_panel=panel, show_default=False, **more)
 
 
-Data = Annotated[
-    str | None,
-    _option(
-        "--data", "--dataset", "-d", text="A folder, 'digits' or 'food-101'.", autocompletion=complete.data_sources
-    ),
-]
+Data = Annotated[str | None, _option("--data", "--dataset", "-d", text="A folder, 'digits' or 'food-101'.")]
 Model = Annotated[str | None, _option("--model", "--backbone", "-m", text="Any timm model, or a short name.")]
 Weights = Annotated[str | None, _option("--weights", metavar="FILE", text="Local weights, .safetensors or .pt.")]
 Epochs = Annotated[int | None, _option("--epochs", "-e", min=1, text="Epochs of all stages together.")]

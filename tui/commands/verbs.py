@@ -19,6 +19,7 @@ ROOMS = {  # modules of tui.commands, in the order of the help, with their verbs
     "recipes": ("recipes",),
     "models": ("models",),
     "try_out": ("preview", "lr-find", "memory"),
+    "completion": ("completion",),
 }  # fmt: skip
 VERBS = (*(verb for verbs in ROOMS.values() for verb in verbs), "tui")
 
@@ -38,8 +39,7 @@ ELSEWHERE = {
     "copy": "duplicate", "clone": "duplicate", "change": "edit", "set": "edit", "update": "edit",
     "group": "worker --device", "parallel": "worker --device", "daemon": "worker", "work": "worker",
     "shutdown": "worker stop", "pueued": "worker", "graph": "plot", "chart": "plot", "curves": "plot",
-    "completions": "--install-completion", "completion": "--install-completion", "help": "--help",
-    "version": "--version",
+    "completions": "completion", "help": "--help", "version": "--version",
 }  # fmt: skip
 
 
