@@ -229,9 +229,10 @@ class ClfApp(App[None]):
         seen = set()
         for active in screen.active_bindings.values():
             binding = active.binding
-            if binding.description and active.enabled and binding.action not in seen and not binding.system:
+            if binding.id and binding.description and active.enabled and binding.action not in seen:
                 seen.add(binding.action)
-                text = binding.tooltip or binding.description
+                key = self.get_key_display(binding).replace("⏎", "enter")
+                text = f"{key}  {binding.tooltip}" if binding.tooltip else key
                 yield SystemCommand(binding.description, text, lambda b=binding.action, n=active.node: self._do(b, n))
         yield SystemCommand("Theme", "Choose a theme", self.action_change_theme)
 

@@ -5,20 +5,16 @@ from __future__ import annotations
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.suggester import Suggester
 from textual.widgets import Input
 
+from tui.screens.dialog import Dialog
 from tui.widgets.line import Line
 
 
-class AskScreen(ModalScreen[str | None]):
+class AskScreen(Dialog[str | None]):
     """Returns what was typed, or None."""
 
-    CSS = """
-    AskScreen { align: center middle; background: transparent; }
-    AskScreen > Vertical { width: 60; max-width: 94%; height: auto; background: $panel; border: round $primary; }
-    """
     BINDINGS = [Binding("escape", "dismiss(None)", "Leave", id="ask.leave")]
 
     def __init__(self, title: str, placeholder: str, value: str = "", suggester: Suggester | None = None) -> None:

@@ -5,22 +5,14 @@ from __future__ import annotations
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.widgets import Label
 
+from tui.screens.dialog import Dialog
 
-class ConfirmScreen(ModalScreen[str]):
+
+class ConfirmScreen(Dialog[str]):
     """Returns the key of the chosen answer, or an empty string for "no"."""
 
-    CSS = """
-    ConfirmScreen { align: center middle; background: transparent; }
-    ConfirmScreen > Vertical {
-        width: auto; max-width: 72; min-width: 40; height: auto; padding: 1 2; background: $panel;
-        border: round $warning;
-    }
-    ConfirmScreen Label { width: auto; max-width: 66; }
-    ConfirmScreen .answers { margin-top: 1; color: $foreground 80%; }
-    """
     BINDINGS = [Binding("escape,n,q", "answer('')", "No", id="confirm.no")]
 
     def __init__(self, question: str, explanation: str, answers: dict[str, str]) -> None:

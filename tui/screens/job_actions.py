@@ -27,8 +27,8 @@ class JobActions(LiveScreen):
     TITLE_OF_KEYS = "Jobs"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("a", "add", "Add", id="job.add", tooltip="Add a recipe to the queue"),
-        Binding("x", "cancel", "Cancel", id="job.cancel", tooltip="Cancel: a running job after a last checkpoint"),
-        Binding("p", "pause", "Pause", id="job.pause", tooltip="Pause a job, or let a paused one go on"),
+        Binding("x", "cancel", "Cancel", id="job.cancel", tooltip="Cancel; a running job checkpoints first"),
+        Binding("p", "pause", "Pause", id="job.pause", tooltip="Pause a job, or let it go on"),
         Binding("P", "pause_queue", "Pause queue", show=False, id="queue.pause", tooltip="Pause or resume the queue"),
         Binding("r", "retry", "Retry", show=False, id="job.retry", tooltip="Queue a failed or cancelled job again"),
         Binding("e", "edit", "Edit", show=False, id="job.edit", tooltip="Edit a waiting job's recipe"),

@@ -31,10 +31,10 @@ class QueueScreen(JobActions):
     """The list and, beside or below it, the job under the cursor."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "open", "Open", id="queue.open", tooltip="Open the job: charts, log, recipe, results"),
+        Binding("enter", "open", "Open", id="queue.open", tooltip="Open the job: charts, log, results"),
         Binding("space", "mark", "Mark", id="queue.mark", tooltip="Mark or unmark the job"),
         Binding("o", "compare", "Compare", id="queue.compare", tooltip="Compare the marked jobs"),
-        Binding("slash", "filter", "Filter", key_display="/", id="queue.filter", tooltip="state:failed -data:digits"),
+        Binding("slash", "filter", "Filter", key_display="/", id="queue.filter", tooltip="Words, state:failed -data:x"),
         Binding("s", "sort", "Sort", show=False, id="queue.sort", tooltip="Sort by the next column"),
         Binding("S", "reverse", "Reverse", show=False, id="queue.reverse", tooltip="Reverse the order"),
         Binding("b", "group", "Group", show=False, id="queue.group", tooltip="Group by state, recipe, data, or not"),
