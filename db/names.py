@@ -1,4 +1,4 @@
-"""From what a person types (`12`, `12-14`, `last`, a name) to job ids; stdlib only."""
+"""From what a person types (`12`, `12-14`, `last`, a name, `exp-*`) to job ids; stdlib only."""
 
 from __future__ import annotations
 
@@ -6,18 +6,37 @@ import re
 import sqlite3
 from collections.abc import Sequence
 
-from recipes.errors import NotFoundError, closest
+from recipes.errors import NotFoundError, UsageError, closest
+
+LONGEST = 120  # characters of a name
 
 
 def find(conn: sqlite3.Connection, words: Sequence[str]) -> list[int]:
-    """The jobs meant, in the order given and each once; raises NotFoundError.
+    """The jobs meant, in the order given and each once; raises NotFoundError, also for an empty word.
 
-    A name several jobs share means the newest of them that has not ended, or else the newest.
+    A name several jobs share means the newest of them that has not ended, or else the newest; a pattern such as
+    ``exp-*`` means every job whose name fits.
     """
-    found: list[int] = []
-    for word in (part for text in words for part in text.split(",") if part.strip()):
-        found += [job_id for job_id in _find(conn, word.strip()) if job_id not in found]
-    return found
+    found: dict[int, None] = {}
+    for text in words:
+        parts = [part.strip() for part in text.split(",") if part.strip()]
+        if not parts:  # a variable of a script that is not set: doing nothing would pass for success
+            raise NotFoundError(f"no job is called '{text}'", "give an id: 'clf status' lists the jobs")
+        for part in parts:
+            found.update(dict.fromkeys(_find(conn, part)))
+    return list(found)
+
+
+def checked_name(name: str) -> str:
+    """`name` without blanks around it; raises UsageError where it could not be typed as an id later."""
+    name = name.strip()
+    if not name or len(name) > LONGEST or not name.isprintable():
+        raise UsageError(f"the name {name[:40]!r}: expected 1 to {LONGEST} printable characters")
+    if name == "last" or re.fullmatch(r"#?\d+|\d+(-|\.\.)\d+", name) or set(name) & set(",*?["):
+        raise UsageError(
+            f"the name '{name}': jobs are looked up that way", "choose a name that is no id and no pattern"
+        )
+    return name
 
 
 def _find(conn: sqlite3.Connection, word: str) -> list[int]:
@@ -28,7 +47,10 @@ def _find(conn: sqlite3.Connection, word: str) -> list[int]:
         return _ids(conn, "WHERE id = ?", (number,), f"no job {number}", "'clf status' lists the jobs")
     if match := re.fullmatch(r"(\d+)(?:-|\.\.)(\d+)", word):
         first, last = int(match[1]), int(match[2])
-        return _ids(conn, "WHERE id BETWEEN ? AND ? ORDER BY id", (first, last), f"no job in {word}", "")
+        hint = f"did you mean {last}-{first}?" if first > last else ""
+        return _ids(conn, "WHERE id BETWEEN ? AND ? ORDER BY id", (first, last), f"no job in {word}", hint)
+    if set(word) & set("*?["):
+        return _ids(conn, "WHERE name GLOB ? ORDER BY id", (word,), f"no job has a name like '{word}'", "")
     rest = "WHERE name = ? ORDER BY finished_at IS NOT NULL, id DESC LIMIT 1"
     return _ids(conn, rest, (word,), f"no job named '{word}'", "")
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 
 from db import records
+from db.names import checked_name
 from db.writing import insert, make_ready, transaction
 from jobs.origin import clf_version, git_commit, unique_key
 from recipes.errors import QueueError
@@ -52,7 +53,11 @@ class Inbox:
             raise QueueError(f"retries must be 0 or more, not {retries}")
         now = time.time()
         row = BEGINNING | frozen(recipe, data_hash)
-        row |= {"name": name or recipe.name, "state": "paused" if paused else "queued", "priority": priority}
+        row |= {
+            "name": recipe.name if name is None else checked_name(name),
+            "state": "paused" if paused else "queued",
+            "priority": priority,
+        }
         row |= {"created_at": now, "not_before": not_before, "retries": retries, "retries_left": retries}
         row |= {"clf_version": clf_version(), "git_commit": git_commit()}
         with transaction(self.home.database) as connection:

@@ -57,8 +57,10 @@ def last_position(session: Session) -> float:
 
 
 def neighbours(session: Session, job: Job) -> list[Job]:
-    """The other queued jobs of the same priority, in the order they will be claimed."""
-    same = select(Job).where(Job.state == State.QUEUED, Job.priority == job.priority, Job.id != job.id)
+    """The other waiting jobs of the same priority, in the order they will be claimed once none is paused."""
+    same = select(Job).where(
+        col(Job.state).in_((State.QUEUED, State.PAUSED)), Job.priority == job.priority, Job.id != job.id
+    )
     return list(session.exec(same.order_by(col(Job.position), col(Job.id))))
 
 

@@ -12,6 +12,7 @@ from sqlmodel import col
 
 from db.engine import Database, open_database
 from db.models import Dependency, Job, Metric, Sample, Setting, State
+from db.names import checked_name
 from jobs.inbox import Inbox, frozen
 from jobs.ledger import end, get_job, holding_back, last_position, link, neighbours, note, place_before, requeue
 from jobs.liveness import CHILD_LOCK, lock_held
@@ -100,8 +101,10 @@ class Queue(Inbox):
             freeze(job, recipe, data_hash)
             note(session, job_id, "edit", "recipe changed")
 
-    def duplicate(self, job_id: int, recipe: Recipe | None = None, *, name: str | None = None) -> int:
-        """Queue a job's recipe (or `recipe` in its place) once more, with its priority and retries."""
+    def duplicate(
+        self, job_id: int, recipe: Recipe | None = None, *, name: str | None = None, data_hash: str | None = None
+    ) -> int:
+        """Queue a job's recipe (or `recipe`, with its `data_hash`) once more, with its priority and retries."""
         with self.database.transaction() as session:
             job = get_job(session, job_id)
             session.expunge(job)
@@ -111,7 +114,7 @@ class Queue(Inbox):
             name=name or (job.name if same or job.name != job.recipe_name else None),
             priority=job.priority,
             retries=job.retries,
-            data_hash=job.data_hash if same else None,
+            data_hash=job.data_hash if same else data_hash,
         )
 
     def move(self, job_id: int, *, first: bool = False, last: bool = False, before: int | None = None) -> None:
@@ -134,6 +137,16 @@ class Queue(Inbox):
         """Larger runs first."""
         with self.database.transaction() as session:
             _waiting(get_job(session, job_id), "given a priority").priority = priority
+
+    def rename(self, job_id: int, name: str) -> None:
+        """Give a job another name; its run directory keeps the one it began with."""
+        with self.database.transaction() as session:
+            get_job(session, job_id).name = checked_name(name)
+
+    def postpone(self, job_id: int, not_before: float | None) -> None:
+        """Let a waiting job begin no earlier than a Unix time, or with None whenever its turn comes."""
+        with self.database.transaction() as session:
+            _waiting(get_job(session, job_id), "postponed").not_before = not_before
 
     def depend(self, job_id: int, *, after: Sequence[int] = (), after_any: Sequence[int] = ()) -> None:
         """Replace what a waiting job waits for; raises QueueError for a circle."""
