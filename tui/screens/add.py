@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.containers import Horizontal, VerticalScroll
 from textual.widgets import Input, Label, Select, Static
 
 from db.records import JobRecord
@@ -15,12 +15,11 @@ from recipes import find
 from recipes.errors import ClfError
 from recipes.flags import FIELDS
 from recipes.recipe import Recipe
-from tui.charts.picture import Picture
 from tui.feed import Overview
 from tui.screens import preview
 from tui.screens.draft import ENTRIES, Draft, draft
 from tui.screens.live import LiveScreen
-from tui.widgets.chart import Chart
+from tui.widgets.form_preview import FormPreview
 from tui.widgets.form_row import FormRow
 from tui.widgets.key_line import KeyLine
 
@@ -34,7 +33,10 @@ class AddScreen(LiveScreen):
     IS_FORM = True  # the app's one-letter keys wait
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+s", "submit", "Queue it", id="form.submit", priority=True),
+        Binding("ctrl+r", "result", "Result", id="form.result", tooltip="The result in place of the fields, and back"),
         Binding("escape", "leave", "Leave", id="form.leave"),
+        Binding("pagedown", "page(1)", "Page down", show=False, id="form.page_down", tooltip="Scroll the result"),
+        Binding("pageup", "page(-1)", "Page up", show=False, id="form.page_up", tooltip="Scroll the result"),
         Binding("down", "app.focus_next", "Next field", show=False, id="form.next"),
         Binding("up", "app.focus_previous", "Previous field", show=False, id="form.previous"),
     ]
@@ -57,11 +59,9 @@ class AddScreen(LiveScreen):
                     yield from self._recipe_field()
                 yield Label("", id="description", markup=False)
                 for entry in ENTRIES:
-                    yield FormRow(entry)
-            with Vertical(id="preview"):
-                yield Static("", id="outline", markup=False)
-                yield Static("", id="changes", markup=False)
-                yield Chart(Picture("Learning rate"), id="rate")
+                    if entry.key != "name" or not self._edit:  # a job keeps the name it was queued under
+                        yield FormRow(entry)
+            yield FormPreview(id="preview")
         yield Label("", id="trouble", markup=False)
         yield KeyLine()
 
@@ -98,8 +98,8 @@ class AddScreen(LiveScreen):
             self._show(Draft(errors={"": str(error)}))
             return
         self.query_one("#description", Label).update(sound.description)
-        for entry in ENTRIES:
-            self.query_one(f"#row-{entry.key}", FormRow).offer(_inherited(sound, entry.key))
+        for row in self.query(FormRow):
+            row.offer(_inherited(sound, row.entry.key))
         self._check()
 
     def _load_document(self) -> dict[str, Any]:
@@ -126,7 +126,10 @@ class AddScreen(LiveScreen):
     def _check(self) -> None:
         """A few milliseconds of pydantic; what is typed next waits no longer than that."""
         if self._document:
-            self._show(draft(self._document, {row.entry.key: row.text for row in self.query(FormRow)}))
+            found = draft(self._document, {row.entry.key: row.text for row in self.query(FormRow)})
+            if self._edit and len(found.recipes) > 1:
+                found = Draft(errors={"seed": "one job has one seed; d duplicates it with several"})
+            self._show(found)
 
     def _show(self, found: Draft) -> None:
         self._draft = found
@@ -139,17 +142,20 @@ class AddScreen(LiveScreen):
 
     def _show_preview(self, found: Draft) -> None:
         recipe = found.recipes[0]
-        lines = preview.outline(recipe)
-        if estimate := preview.cost(recipe, self.clf.overview.jobs):
-            lines.append(estimate)
+        workers = self.clf.overview.workers
+        device = recipe.run.device if recipe.run.device != "auto" else workers[0].device if workers else None
+        more = [preview.cost(recipe, self.clf.overview.jobs, device) or "no estimate: no such job has ended here yet"]
         if len(found.recipes) > 1:
-            lines.append(f"{len(found.recipes)} jobs, one for each seed")
-        self.query_one("#outline", Static).update("\n".join(lines))
+            more.append(f"{len(found.recipes)} jobs, one for each seed")
         before = Recipe.model_validate(self._document).model_dump(mode="json")
-        changed = preview.differences(before, recipe.model_dump(mode="json"))
-        said = [f"{key}: {_value(old)} → {_value(new)}" for key, old, new in changed]
-        self.query_one("#changes", Static).update("\n".join(said or ["as the recipe says"]))
-        self.query_one("#rate", Chart).show(preview.learning_rate(recipe))
+        self.query_one(FormPreview).show(recipe, before, more)
+
+    def action_result(self) -> None:
+        """Where the terminal is narrow, the result takes the place of the fields, and back."""
+        self.toggle_class("result")
+
+    def action_page(self, by: int) -> None:
+        self.query_one(FormPreview).turn_page(by)
 
     def action_leave(self) -> None:
         self.dismiss()
@@ -184,10 +190,16 @@ class AddScreen(LiveScreen):
         admitted = [admit(recipe, self.clf.home) for recipe in wanted.recipes]
         if self._edit and self._source is not None:
             queue.edit(self._source.id, admitted[0].recipe, data_hash=admitted[0].data_hash)
+            if wanted.priority not in (None, self._source.priority):
+                queue.set_priority(self._source.id, wanted.priority)
             return [self._source.id]
-        name = wanted.name or (self._source.name if self._source else None)
+        source = self._source
+        name = wanted.name or (source.name if source else None)
+        priority = wanted.priority if wanted.priority is not None else source.priority if source else 0
+        retries = source.retries if source else 0
         return [
-            queue.enqueue(one.recipe, name=name, priority=wanted.priority, data_hash=one.data_hash) for one in admitted
+            queue.enqueue(one.recipe, name=name, priority=priority, retries=retries, data_hash=one.data_hash)
+            for one in admitted
         ]
 
 

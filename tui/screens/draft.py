@@ -66,7 +66,7 @@ class Draft:
 
     recipes: tuple[Recipe, ...] = ()
     name: str | None = None
-    priority: int = 0
+    priority: int | None = None
     errors: dict[str, str] = field(default_factory=dict)
     changes: dict[str, Any] = field(default_factory=dict)
 
@@ -84,7 +84,7 @@ def draft(document: dict[str, Any], texts: dict[str, str]) -> Draft:
         freeze_backbone=bool(values["freeze"]),
         sets=tuple(values["sets"] or ()),
     )
-    found = Draft(name=values["name"], priority=values["priority"] or 0, errors=errors)
+    found = Draft(name=values["name"], priority=values["priority"], errors=errors)
     if errors:
         return found
     recipes = []

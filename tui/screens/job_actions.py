@@ -66,6 +66,9 @@ class JobActions(LiveScreen):
         from tui.screens.add import AddScreen
 
         for job in self.targets()[:1]:
+            if job.state not in ("queued", "paused"):
+                self.notify("only a waiting job can be edited; d adds one like it", severity="warning")
+                return
             self.app.push_screen(AddScreen(job, edit=True))
 
     def action_duplicate(self) -> None:

@@ -13,8 +13,8 @@ from db.records import EventRecord, JobRecord
 from recipes import find
 from recipes.errors import ClfError
 from recipes.home import Home
-from recipes.merge import to_toml
 from tui import units
+from tui.screens.merged import merged_text, plain
 from tui.screens.preview import differences
 from tui.screens.run_files import Results
 
@@ -22,28 +22,25 @@ EVENT_COLOURS = {"failed": "error", "out_of_memory": "warning", "warning": "warn
 
 
 def recipe_text(job: JobRecord, home: Home, inks: dict[str, str]) -> Text:
-    """What differs from the recipe as it is today, then the whole frozen recipe as TOML."""
+    """What differs from the recipe as it is today, then the whole frozen recipe as TOML with that marked."""
     try:
         frozen: dict[str, Any] = json.loads(job.recipe)
     except ValueError:
         return Text("the recipe of this job cannot be read", inks["error"])
-    text = Text()
+    text, former = Text(), dict[str, Any]()
     try:
         today = find.load(job.recipe_name, home.recipes).model_dump(mode="json")
     except ClfError:
         text.append(f"{job.recipe_name} is no longer among the recipes\n\n", inks["quiet"])
     else:
         changed = differences(today, frozen)
+        former = {key: before for key, before, _ in changed}
         text.append("differs from the recipe in\n" if changed else "as the recipe says\n", inks["quiet"])
         for key, before, after in changed:
-            text.append(f"  {key}", "bold").append(f"  {_plain(before)} → ", inks["quiet"])
-            text.append(f"{_plain(after)}\n", inks["accent"])
+            text.append(f"  {key}", "bold").append(f"  {plain(before)} → ", inks["quiet"])
+            text.append(f"{plain(after)}\n", inks["accent"])
         text.append("\n")
-    return text.append(to_toml(frozen))
-
-
-def _plain(value: Any) -> str:
-    return "–" if value is None else str(value)
+    return text.append_text(merged_text(frozen, former, inks))
 
 
 def events_table(events: Sequence[EventRecord], inks: dict[str, str]) -> Table:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
+from functools import lru_cache
+from pathlib import Path
 from statistics import median
 from typing import Any
 
 from db.records import JobRecord
-from recipes.recipe import Recipe
+from recipes.recipe import Recipe, StagePlan
 from tui import states, units
 from tui.charts.picture import Axes, Curve, Mark, Picture
 
@@ -49,11 +52,12 @@ def outline(recipe: Recipe) -> list[str]:
     ]
     if recipe.data.samples:
         lines.append(f"development mode: {recipe.data.samples} training images")
-    lines += [
-        f"{plan.name}: {plan.epochs} epochs{', backbone frozen' if plan.freeze.value == 'backbone' else ''}"
-        for plan in recipe.plan()
-    ]
-    return lines
+    return [*lines, *(_stage(plan) for plan in recipe.plan())]
+
+
+def _stage(plan: StagePlan) -> str:
+    many = "epoch" if plan.epochs == 1 else "epochs"
+    return f"{plan.name}: {plan.epochs} {many}{', backbone frozen' if plan.freeze.value == 'backbone' else ''}"
 
 
 def _weights(recipe: Recipe) -> str:
@@ -62,17 +66,40 @@ def _weights(recipe: Recipe) -> str:
     return "pretrained" if recipe.model.pretrained else "from scratch"
 
 
-def cost(recipe: Recipe, jobs: Iterable[JobRecord]) -> str:
-    """What past jobs of this recipe and model took, for as many epochs as this one has; empty when there were none."""
+def cost(recipe: Recipe, jobs: Iterable[JobRecord], device: str | None = None) -> str:
+    """What past jobs like this one took on `device` (None: wherever one ran last), for this recipe's epochs.
+
+    Alike are jobs that succeeded with the same model, data, image size and share of the data; empty when there is none.
+    """
+    wanted = _size_of(recipe.model_dump_json())
     alike = [
-        job.elapsed_seconds / job.epoch
+        job
         for job in jobs
-        if job.state == "succeeded" and job.recipe_name == recipe.name and job.model == recipe.model.name
-        if job.elapsed_seconds and job.epoch
+        if job.state == "succeeded" and job.elapsed_seconds and job.epoch and job.model == recipe.model.name
+        if device is None or job.device == device
+        if _place(job.data) == _place(recipe.data.source) and _size_of(job.recipe) == wanted
     ]
     if not alike:
         return ""
-    return f"about {units.duration(median(alike) * recipe.total_epochs)}, by {len(alike)} earlier jobs"
+    device = device or max(alike, key=lambda job: job.finished_at or 0.0).device
+    took = [job.elapsed_seconds / job.epoch for job in alike if job.device == device]
+    many = f"{len(took)} earlier jobs" if len(took) > 1 else "an earlier job"
+    return f"about {units.duration(median(took) * recipe.total_epochs)} on {device}, by {many}"
+
+
+def _place(source: str) -> str:
+    """A data set's name, or its folder's whole path."""
+    return source if "/" not in source else str(Path(source).expanduser().absolute())
+
+
+@lru_cache(4096)
+def _size_of(recipe: str) -> tuple[Any, ...]:
+    """What makes an epoch longer or shorter beside model and data: image size, samples, share of the training data."""
+    try:
+        data = json.loads(recipe).get("data", {})
+    except (ValueError, AttributeError):
+        return ()
+    return data.get("image_size"), data.get("samples"), data.get("train_fraction", 1.0)
 
 
 def flat(document: dict[str, Any], prefix: str = "") -> dict[str, Any]:
