@@ -14,7 +14,7 @@ from db.filesystem import shared_over_network
 from db.refusals import NEWEST, refuse_newer, translate
 from db.versions import written_version
 
-BUSY_SECONDS = 30.0  # another process may hold the write lock this long before a verb gives up
+BUSY_SECONDS = 35.0  # another process may hold the write lock this long before a verb gives up
 DURABLE = ("PRAGMA synchronous = FULL", "PRAGMA foreign_keys = ON")  # of every connection that writes
 
 

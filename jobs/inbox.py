@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from db import records
 from db.names import checked_name
-from db.writing import insert, make_ready, transaction
+from db.writing import BUSY_SECONDS, insert, make_ready, transaction
 from jobs.origin import clf_version, git_commit, unique_key
 from recipes.errors import QueueError
 from recipes.home import Home
@@ -29,10 +29,13 @@ TWIN = f"SELECT id, state FROM job WHERE unique_key = ? AND (state = 'succeeded'
 class Inbox:
     """The way into the queue of one home. `notice` is what the person should be told about where it lies."""
 
-    def __init__(self, home: Home) -> None:
-        """Create what is missing and migrate what is behind; raises HomeError, DatabaseError."""
-        self.home = home.create()
-        self.notice = make_ready(home.database)
+    def __init__(self, home: Home, *, busy_seconds: float = BUSY_SECONDS) -> None:
+        """Create what is missing and migrate what is behind; raises HomeError, DatabaseError.
+
+        Every verb waits up to `busy_seconds` for another process that holds the database.
+        """
+        self.home, self.busy_seconds = home.create(), busy_seconds
+        self.notice = make_ready(home.database, busy_seconds)
 
     def enqueue(
         self,
@@ -60,7 +63,7 @@ class Inbox:
         }
         row |= {"created_at": now, "not_before": not_before, "retries": retries, "retries_left": retries}
         row |= {"clf_version": clf_version(), "git_commit": git_commit()}
-        with transaction(self.home.database) as connection:
+        with transaction(self.home.database, self.busy_seconds) as connection:
             if unique:
                 _refuse_twin(connection, row["unique_key"])
             last = connection.execute(LAST).fetchone()[0]

@@ -27,7 +27,7 @@ class Queue(Inbox):
     @cached_property
     def database(self) -> Database:
         """The database through the ORM, opened when a verb first needs it."""
-        return open_database(self.home.database)
+        return open_database(self.home.database, busy_seconds=self.busy_seconds)
 
     def close(self) -> None:
         if "database" in vars(self):

@@ -76,7 +76,11 @@ def progress(job: JobRecord) -> float:
 
 
 def remaining(job: JobRecord, now: float) -> float | None:
-    """Seconds until a running job ends: its last reckoning, less the time since."""
+    """Seconds until a running job ends: its last reckoning, less the time since.
+
+    A reckoning that seems older than a minute is not: the clock was set, or the job slept. Then it stands as it is.
+    """
     if job.state != "running" or job.eta_seconds is None:
         return None
-    return max(0.0, job.eta_seconds - max(0.0, now - (job.progress_at or now)))
+    since = now - (job.progress_at or now)
+    return max(0.0, job.eta_seconds - since) if 0.0 <= since <= 60.0 else job.eta_seconds

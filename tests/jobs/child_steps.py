@@ -2,7 +2,7 @@
 
 What it does is in the recipe's description: "steps 20", then any of "fail", "crash 6" (die at step 6 the first
 time), "always crash", "forget" (a crash before any checkpoint), "stall 3", "slow" (0.05 s a step), "print",
-"import" (never gets to a step), "hungry" (takes 120 MB with every step).
+"import" (never gets to a step), "hungry" (takes 120 MB with every step), "jump 86400" (the clock is set at step 8).
 """
 
 from __future__ import annotations
@@ -79,12 +79,20 @@ def events(_home: Home, attempt: Held, recipe: Recipe, stop: Stop) -> Iterator[E
 def misbehave(words: list[str], attempt: Held, done: int) -> None:
     if "hungry" in words:
         EATEN.append(b"x" * 120_000_000)
+    if "jump" in words and done == 8:
+        set_clock(number(words, "jump", 0))
     if "stall" in words and done == number(words, "stall", 3):
         time.sleep(3600)
     if "forget" in words or ("always" in words and done > 6):
         os.kill(os.getpid(), signal.SIGKILL)
     if "crash" in words and "always" not in words and attempt.attempt == 1 and done == number(words, "crash", 6):
         os.kill(os.getpid(), signal.SIGSEGV)
+
+
+def set_clock(seconds: float) -> None:
+    """As if somebody set the clock of the machine while this process runs."""
+    real = time.time
+    time.time = lambda: real() + seconds
 
 
 def raise_deep() -> None:

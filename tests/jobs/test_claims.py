@@ -114,23 +114,6 @@ def test_retries_wait_longer_each_time_and_never_follow_a_configuration_error(
     assert records.job(reader, other).failure_hint == "choose another"
 
 
-def test_a_clock_set_back_a_day_neither_holds_a_retry_nor_makes_a_negative_duration(
-    queue: Queue, reader: Connection, recipe: Recipe
-) -> None:
-    job_id = queue.enqueue(recipe, retries=1)
-    finish(queue.database, taken(queue), MEMORY)
-    with queue.database.transaction() as session:
-        session.connection().exec_driver_sql(
-            "UPDATE job SET retry_at = retry_at + 86400,"
-            " started_at = started_at + 86400, created_at = created_at + 86400"
-        )
-    assert finish(queue.database, taken(queue), DONE) == "succeeded"
-    job = records.job(reader, job_id)
-    assert job.finished_at is not None
-    assert job.started_at is not None
-    assert job.finished_at >= job.started_at >= job.created_at
-
-
 @pytest.mark.parametrize("ending", [LEFT, DIED, WRONG, MEMORY])
 def test_a_cancel_that_raced_the_end_stays_cancelled(
     queue: Queue, reader: Connection, recipe: Recipe, ending: Ending
