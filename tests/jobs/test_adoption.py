@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 from db import records
+from jobs.liveness import process_start
 from jobs.queue import Queue
 from tests.jobs.conftest import (
     SLOW,
@@ -91,6 +92,42 @@ def test_a_suspended_child_is_not_stolen(queue: Queue, reader: sqlite3.Connectio
     assert until_state(reader, job_id, "succeeded", "failed", "queued").attempt == 1
 
 
+def test_the_job_of_a_suspended_worker_is_not_stolen(
+    queue: Queue, reader: sqlite3.Connection, start_worker: StartWorker
+) -> None:
+    """Its heart has stopped, but it holds its lock; the worker of another device looks for abandoned jobs."""
+    job_id = queue.enqueue(doing("steps 60 slow"))
+    first = start_worker()
+    until_step(reader, job_id, 3)
+    kill(first.pid, signal.SIGSTOP)
+    start_worker("child_steps.py", "--device", "cuda:0")
+    until(lambda: len(records.workers(reader)) == 2, "the other worker")
+    until_step(reader, job_id, 50)  # it looks every two seconds
+    job = records.job(reader, job_id)
+    assert (job.state, job.attempt, job.device) == ("running", 1, "cpu")
+    kill(first.pid, signal.SIGCONT)
+    assert until_state(reader, job_id, "succeeded", "failed", "queued").attempt == 1
+    assert kinds(reader, job_id).count("succeeded") == 1
+
+
+def test_a_suspended_child_without_a_worker_is_adopted_and_not_replaced(
+    queue: Queue, reader: sqlite3.Connection, start_worker: StartWorker
+) -> None:
+    job_id = queue.enqueue(doing("steps 40 slow"))
+    first = start_worker()
+    child = until_step(reader, job_id, 3)
+    kill(child.pid, signal.SIGSTOP)
+    kill(first.pid)
+    first.wait()
+    start_worker()
+    until(lambda: "adopted" in kinds(reader, job_id), "the adoption")
+    time.sleep(2.5)
+    job = records.job(reader, job_id)
+    assert (job.state, job.attempt, job.pid) == ("running", 1, child.pid)
+    kill(child.pid, signal.SIGCONT)
+    assert until_state(reader, job_id, "succeeded", "failed", "queued").attempt == 1
+
+
 def test_after_a_restart_of_the_machine_a_recycled_pid_is_not_mistaken_for_the_child(
     queue: Queue, reader: sqlite3.Connection, start_worker: StartWorker
 ) -> None:
@@ -100,10 +137,12 @@ def test_after_a_restart_of_the_machine_a_recycled_pid_is_not_mistaken_for_the_c
     kill(worker.pid)
     kill(child.pid)
     worker.wait()
-    with queue.database.transaction() as session:  # as it would look after a restart: our own pid, recycled
+    with (
+        queue.database.transaction() as session
+    ):  # as after a restart: our own pid, recycled, started as long after the boot
         session.connection().exec_driver_sql("UPDATE worker SET boot_id = 'yesterday'")
         session.connection().exec_driver_sql(
-            "UPDATE job SET pid = ?, pid_started = ?", (os.getpid(), records.job(reader, job_id).pid_started)
+            "UPDATE job SET pid = ?, pid_started = ?", (os.getpid(), process_start(os.getpid()))
         )
     start_worker("child_steps.py", "--drain").wait()
     job = records.job(reader, job_id)
