@@ -119,8 +119,7 @@ def interrupt(home: Home, reader: sqlite3.Connection, moment: int, chance: rando
         os.kill(job.pid, signal.SIGSTOP)
     began = time.monotonic()
     worker.tell(way)
-    if slept:
-        worker.wait(1.5)
+    if slept and (slept := not worker.wait(1.5)):
         began = time.monotonic()
         worker.tell("SIGTERM")
     worker.wait(60.0)
