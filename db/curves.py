@@ -27,6 +27,8 @@ _EXTREME = f"SELECT step, epoch, {{pick}}(value) {_OF_SERIES} AND step >= :low A
 _LAST = "SELECT epoch, step, at FROM metric WHERE job_id = ? AND split = ? AND name = 'loss'"
 _LAST += " AND step >= ? AND step < ? ORDER BY step DESC LIMIT 1"
 
+_PLACES = ("epoch", "step", "at")
+
 Row = tuple[int, float, float | None]  # step, epoch, value
 
 
@@ -84,6 +86,46 @@ def places(conn: sqlite3.Connection, job_id: int, *, columns: int = 200) -> list
             if row is not None:
                 found[row[1]] = tuple(row)
     return [found[step] for step in sorted(found)]
+
+
+def reading(
+    conn: sqlite3.Connection, job_id: int, split: str, name: str, x: float, *, by: str = "epoch"
+) -> tuple[float, float | None] | None:
+    """The one reading of a metric nearest to `x`, exactly as recorded: (its x, its value); None where there is none.
+
+    `by` says what x counts: "epoch", "step", or "at" (Unix seconds). All three rise together along the primary key, so
+    about twenty look-ups halve the way to it, however long the series is.
+    """
+    values = {"job": job_id, "split": split, "name": name}
+    first, last = (conn.execute(f"SELECT {pick}(step) {_OF_SERIES}", values).fetchone()[0] for pick in ("min", "max"))
+    if first is None:
+        return None
+    one = f"SELECT step, {by if by in _PLACES else 'epoch'}, value {_OF_SERIES}"
+    low, high = first, last
+    while low < high:  # the first step whose x is not below the wanted one
+        middle = (low + high) // 2
+        row = conn.execute(f"{one} AND step > :at ORDER BY step LIMIT 1", values | {"at": middle}).fetchone()
+        below = conn.execute(f"{one} AND step <= :at ORDER BY step DESC LIMIT 1", values | {"at": middle}).fetchone()
+        if below[1] >= x:
+            high = below[0]
+        else:
+            low = row[0]
+    around = conn.execute(f"{one} AND step <= :at ORDER BY step DESC LIMIT 2", values | {"at": low}).fetchall()
+    nearest = min(around, key=lambda row: (abs(row[1] - x), row[0]))
+    return nearest[1], nearest[2]
+
+
+def sample_at(conn: sqlite3.Connection, job_id: int, seconds: float) -> dict[str, float]:
+    """The readings of the sample nearest to `seconds` after the first one; those never taken are left out."""
+    picks = ", ".join(READINGS)
+    (first,) = conn.execute("SELECT min(at) FROM sample WHERE job_id = ?", (job_id,)).fetchone()
+    if first is None:
+        return {}
+    one = f"SELECT at, {picks} FROM sample WHERE job_id = ? AND at"
+    rows = conn.execute(f"{one} <= ? ORDER BY at DESC LIMIT 1", (job_id, first + seconds)).fetchall()
+    rows += conn.execute(f"{one} > ? ORDER BY at LIMIT 1", (job_id, first + seconds)).fetchall()
+    nearest = min(rows, key=lambda row: abs(row[0] - first - seconds))
+    return {name: value for name, value in zip(READINGS, nearest[1:], strict=True) if value is not None}
 
 
 def samples(conn: sqlite3.Connection, job_id: int, *, columns: int = 200) -> dict[str, Series]:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from db.curves import Series, places, samples, series
+from db.curves import Series, places, reading, sample_at, samples, series
 from db.names import find
 from db.refusals import NEWEST, refuse_newer
 from db.versions import version_of
@@ -32,6 +32,8 @@ __all__ = [
     "jobs",
     "places",
     "queue_paused",
+    "reading",
+    "sample_at",
     "samples",
     "series",
     "workers",

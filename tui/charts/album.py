@@ -1,4 +1,4 @@
-"""Pictures that were drawn lately, so that coming back to a job, or moving the cursor over it, reads nothing again."""
+"""Pictures that were drawn lately: coming back to a job reads nothing again, moving the cursor what stands below it."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from db.records import JobRecord
-from tui.charts.panels import View, read_out, undecorated
+from tui.charts.panels import View, undecorated
 from tui.charts.picture import Picture
+from tui.charts.read_out import read_out
 
 ROOM = 48  # pictures of some 400 points each
 
@@ -34,7 +35,7 @@ class Album:
         found = {}
         for key in keys:
             self._kept.move_to_end((job, plain, key))
-            found[key] = read_out(self._kept[job, plain, key], view)
+            found[key] = read_out(connection, job.id, self._kept[job, plain, key], view.cursor, view.x_axis)
         while len(self._kept) > ROOM:
             self._kept.popitem(last=False)
         return found

@@ -77,14 +77,16 @@ def _heading(sheet: Grid, title: str, curves: Sequence[Curve], axes: Axes, unico
     column = sheet.write(0, 0, title, TEXT)
     if axes.log_y:
         column = sheet.write(0, column, " log", AXIS)
-    for curve in curves:
+    for curve in sorted(curves, key=lambda curve: curve.faint):
         last = curve.value if curve.value is not None else next((y for y in reversed(curve.ys) if _finite(y)), None)
         said = f"{curve.name} {number(last, axes.y)}" if last is not None else curve.name
-        if curve.faint or column + len(said) + 4 > sheet.width:
+        if (curve.faint and curve.value is None) or column + len(said) + 4 > sheet.width:
             continue
         ink = curve.colour % COLOURS
         column = sheet.write(0, column + 2, glyph(curve.colour, unicode), ink)
         column = sheet.write(0, column + 1, said, ink)
+        if curve.note and column + len(curve.note) + 1 <= sheet.width:
+            column = sheet.write(0, column + 1, curve.note, TEXT)
     unit = {Unit.EPOCH: "epoch", Unit.STEP: "step", Unit.SECONDS: "time"}.get(axes.x, "")
     if column + len(unit) + 3 <= sheet.width:
         sheet.write(0, sheet.width - len(unit), unit, AXIS)

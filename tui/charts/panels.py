@@ -11,7 +11,8 @@ from functools import lru_cache
 from db import records
 from db.records import JobRecord, Series
 from tui.charts.picture import Axes, Curve, Mark, Picture
-from tui.charts.scale import Unit, number
+from tui.charts.read_out import gap_reading, read_out
+from tui.charts.scale import Unit
 from tui.charts.smooth import smooth
 
 TRAIN, VAL, EMA = 0, 1, 2  # colours of the splits, the same in every chart
@@ -32,7 +33,8 @@ class View:
 
 def pictures(conn: sqlite3.Connection, job: JobRecord, view: View, keys: Sequence[str]) -> dict[str, Picture]:
     """The charts named by `keys`: loss, accuracy, f1, lr, gap, memory, utilization, temperature, power, speed."""
-    return {key: read_out(picture, view) for key, picture in undecorated(conn, job, view, keys).items()}
+    found = undecorated(conn, job, view, keys)
+    return {key: read_out(conn, job.id, picture, view.cursor, view.x_axis) for key, picture in found.items()}
 
 
 def undecorated(conn: sqlite3.Connection, job: JobRecord, view: View, keys: Sequence[str]) -> dict[str, Picture]:
@@ -72,25 +74,6 @@ class Ruler:
         return x0 if e1 == e0 else x0 + (x1 - x0) * (epoch - e0) / (e1 - e0)
 
 
-def read_out(picture: Picture, view: View) -> Picture:
-    """With a cursor: its line, and in the legend the unsmoothed reading nearest to it."""
-    if view.cursor is None:
-        return picture
-    at = view.cursor
-    raw = {curve.name: curve for curve in picture.curves if curve.faint}
-    curves = tuple(
-        curve if curve.faint else replace(curve, value=_nearest(raw.get(curve.name, curve), at))
-        for curve in picture.curves
-    )
-    title = f"{picture.title} at {number(at, picture.axes.x)}"
-    return replace(picture, title=title, curves=curves, marks=(*picture.marks, Mark(at, glyph="│")))
-
-
-def _nearest(curve: Curve, x: float) -> float | None:
-    points = [(abs(at - x), y) for at, y in zip(curve.xs, curve.ys, strict=True) if y is not None]
-    return min(points)[1] if points else None
-
-
 def _read(conn: sqlite3.Connection, job: JobRecord, view: View, names: dict[str, tuple[str, int]]) -> list[Curve]:
     curves = []
     for key, (label, colour) in names.items():
@@ -104,11 +87,11 @@ def _curves(series: Series, label: str, colour: int, view: View) -> list[Curve]:
     """A smoothed curve keeps its raw readings faintly behind it."""
     if not series.xs:
         return []
-    raw = Curve(label, series.xs, series.ys, colour)
+    raw = Curve(label, series.xs, series.ys, colour, series=series.name)
     if view.smoothing <= 0:
         return [raw]
     calm = tuple(smooth(series.xs, series.ys, view.smoothing))
-    return [Curve(label, series.xs, series.ys, colour, faint=True), Curve(label, series.xs, calm, colour)]
+    return [replace(raw, faint=True), replace(raw, ys=calm)]
 
 
 def _picture(title: str, curves: list[Curve], axes: Axes, marks: list[Mark], view: View) -> Picture:
@@ -125,7 +108,7 @@ def _loss(conn: sqlite3.Connection, job: JobRecord, view: View) -> Picture:
     if within.xs and not any(curve.name == "train" for curve in curves):
         curves = [*_curves(within, "train", TRAIN, view), *curves]
     elif within.xs:
-        curves = [Curve("step", within.xs, within.ys, TRAIN, faint=True), *(c for c in curves)]
+        curves = [Curve("step", within.xs, within.ys, TRAIN, faint=True, series=within.name), *curves]
     return _picture("Loss", curves, Axes(log_y=view.log_y, window=view.window), _stage_marks(job), view)
 
 
@@ -155,12 +138,11 @@ def _lr(conn: sqlite3.Connection, job: JobRecord, view: View) -> Picture:
 
 
 def _gap(conn: sqlite3.Connection, job: JobRecord, view: View) -> Picture:
-    curves = _read(conn, job, view, {"run/gap": ("gap", 5)})
+    curves = _read(conn, job, view, {"run/gap": ("train−val", 5)})
+    last = next((y for curve in curves[:1] for y in reversed(curve.ys) if y is not None), None)
+    curves = [curve if curve.faint else replace(curve, note=gap_reading(last)) for curve in curves]
     axes = Axes(Unit.PERCENT, window=view.window, least=(0.0, 0.05, 0.10))
-    title = "Train − val accuracy"
-    if curves and (word := gap_reading(_last(curves[-1]))):
-        title = f"{title}  {word}"
-    return _picture(title, curves, axes, _stage_marks(job), view)
+    return _picture("Gap", curves, axes, _stage_marks(job), view)
 
 
 def _speed(conn: sqlite3.Connection, job: JobRecord, view: View) -> Picture:
@@ -174,14 +156,15 @@ def _machine(key: str, readings: dict[str, Series], view: View) -> Picture:
         names = [name for name in MEMORY if name in readings]
         labels = {"device_used": "device", "resident": "process"}
         curves = [
-            Curve(labels.get(name, name), readings[name].xs, readings[name].ys, MEMORY.index(name)) for name in names
+            Curve(labels.get(name, name), readings[name].xs, readings[name].ys, MEMORY.index(name), series=name)
+            for name in names
         ]
         return Picture("Memory", tuple(curves), Axes(Unit.BYTES, Unit.SECONDS, window=view.window, least=(0.0,)))
     unit = {"utilization": Unit.PERCENT, "temperature": Unit.CELSIUS, "power": Unit.WATT}[key]
     title = {"utilization": "Device use", "temperature": "Temperature", "power": "Power"}[key]
     least = (0.0, 1.0) if key == "utilization" else (0.0,)
     axes = Axes(unit, Unit.SECONDS, window=view.window, least=least)
-    drawn = [Curve("", readings[key].xs, readings[key].ys, 6)] if key in readings else []
+    drawn = [Curve("", readings[key].xs, readings[key].ys, 6, series=key)] if key in readings else []
     return Picture(title, tuple(drawn), axes)
 
 
@@ -193,19 +176,6 @@ def reach_of(job: JobRecord, x_axis: str) -> tuple[float, float]:
         end = job.finished_at or job.progress_at or job.started_at or 1.0
         return 0.0, max(1.0, end - (job.started_at or 0.0))
     return 0.0, float(max(1, job.epoch))
-
-
-def gap_reading(gap: float | None) -> str:
-    """What the train-validation gap says: under 5 points, 5 to 10, above."""
-    if gap is None:
-        return ""
-    if gap < 0.05:
-        return "✓ good fit"
-    return "▲ slight overfitting" if gap <= 0.10 else "✗ overfitting"
-
-
-def _last(curve: Curve) -> float | None:
-    return next((y for y in reversed(curve.ys) if y is not None), None)
 
 
 def _stage_marks(job: JobRecord) -> list[Mark]:

@@ -27,6 +27,8 @@ class Curve:
     colour: int = 0  # index of the colour and glyph, taken modulo COLOURS
     faint: bool = False  # the raw readings behind a smoothed curve: no glyph, no legend
     value: float | None = None  # what the legend says; None: the last finite y
+    series: str = ""  # the metric it draws, such as "val/accuracy"
+    note: str = ""  # words behind the value
 
 
 @dataclass(frozen=True)
