@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from abc import ABCMeta, abstractmethod
 from dataclasses import replace
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
+from textual.message_pump import _MessagePumpMeta  # whose metaclass every widget and screen has
 
 from tui.charts.panels import View
 from tui.screens.job_actions import JobActions
@@ -15,7 +17,11 @@ STRENGTHS = (0.0, 0.6, 0.9, 0.97)
 X_AXES = ("epoch", "step", "time")
 
 
-class ChartKeys(JobActions):
+class AbstractScreen(_MessagePumpMeta, ABCMeta):
+    """Textual's kind of class, with methods that a screen below has to have."""
+
+
+class ChartKeys(JobActions, metaclass=AbstractScreen):
     """Keeps a View; a screen below says which panel shows it and how far x reaches."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -24,6 +30,8 @@ class ChartKeys(JobActions):
         Binding("0", "reset", "Show all", show=False, id="chart.reset"),
         Binding("left,h", "sideways(-1)", "Left", show=False, id="chart.left", tooltip="Pan, or move the cursor"),
         Binding("right,l", "sideways(1)", "Right", show=False, id="chart.right", tooltip="Pan, or move the cursor"),
+        Binding("shift+left,H", "sideways(-10)", "Far left", show=False, id="chart.far_left", tooltip="Ten times that"),
+        Binding("shift+right,L", "sideways(10)", "Far right", show=False, id="chart.far_right", tooltip="As far"),
         Binding("c", "cursor", "Cursor", id="chart.cursor", tooltip="Read every series exactly at one place"),
         Binding("m", "smooth", "Smooth", id="chart.smooth", tooltip="Smoothing: off, 0.6, 0.9, 0.97"),
         Binding("g", "log_y", "Log y", id="chart.log", tooltip="Logarithmic y axis"),
@@ -37,13 +45,13 @@ class ChartKeys(JobActions):
         self.window: tuple[float, float] | None = None
         self.cursor: float | None = None
 
+    @abstractmethod
     def reach(self) -> tuple[float, float]:
         """The smallest and largest x there is."""
-        raise NotImplementedError
 
+    @abstractmethod
     def panel(self) -> ChartPanel | None:
         """The panel that shows the charts, where it is visible."""
-        raise NotImplementedError
 
     def view(self) -> View:
         """How to draw now."""
@@ -86,11 +94,14 @@ class ChartKeys(JobActions):
         self.load_charts()
 
     def _move_cursor(self, by: int) -> None:
-        """By an epoch where x counts epochs, else by a hundredth of what is seen."""
-        low, high = self._shown()
+        """By an epoch where x counts epochs, else by a hundredth of what is seen; at the edge the view goes along."""
+        (low, high), (first, last) = self._shown(), self.reach()
         step = 1.0 if self.clf.remembered.x_axis == "epoch" and high - low > 2 else (high - low) / 100
         assert self.cursor is not None
-        self.cursor = min(max(low, self.cursor + by * step), high)
+        self.cursor = min(max(first, self.cursor + by * step), last)
+        shift = max(0.0, self.cursor - high) + min(0.0, self.cursor - low)
+        if self.window is not None and shift:
+            self.window = (low + shift, high + shift)
 
     def action_cursor(self) -> None:
         high = self._shown()[1]
