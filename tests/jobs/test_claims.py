@@ -11,6 +11,7 @@ from db import records
 from jobs import claims
 from jobs.claims import finish
 from jobs.ending import Ending
+from jobs.inbox import LAST, TWIN
 from jobs.queue import Queue
 from recipes.recipe import Recipe
 from tests.jobs.conftest import (
@@ -124,6 +125,12 @@ def test_a_cancel_that_raced_the_end_stays_cancelled(
         session.connection().exec_driver_sql("UPDATE job SET cancel_requested = 1")
     assert finish(queue.database, held, ending) == "cancelled"
     assert records.job(reader, job_id).cancel_requested == 0
+
+
+def test_adding_a_job_scans_no_table(reader: Connection) -> None:
+    for query, index in ((LAST, "job_state"), (TWIN.replace("?", "'x'"), "job_unique_key")):
+        plan = " ".join(row["detail"] for row in reader.execute(f"EXPLAIN QUERY PLAN {query}"))
+        assert f"SEARCH job USING INDEX {index}" in plan
 
 
 def test_the_claim_walks_its_index(reader: Connection) -> None:
