@@ -34,14 +34,21 @@ def entries(pattern: str = "*", pretrained: bool = False) -> list[Entry]:
 
 
 def cached(names: list[str]) -> set[str]:
-    """Of `names`, those whose weights lie in the local Hugging Face cache, where timm keeps downloads."""
+    """Of `names`, those whose weights lie in the local Hugging Face cache, where timm keeps downloads, and whole."""
     home = Path(os.environ.get("HF_HOME", "~/.cache/huggingface")).expanduser()
     folder = Path(os.environ.get("HF_HUB_CACHE", home / "hub"))
     try:
-        held = {path.name.removeprefix("models--timm--").partition(".")[0] for path in folder.glob("models--timm--*")}
+        files = folder.glob("models--timm--*/snapshots/*/*")
+        held = {
+            path.parts[-4].removeprefix("models--timm--").partition(".")[0] for path in files if _holds_weights(path)
+        }
     except OSError:
         return set()
     return held & set(names)
+
+
+def _holds_weights(path: Path) -> bool:
+    return path.suffix in (".safetensors", ".bin", ".pth") and path.is_file()
 
 
 def build() -> str:

@@ -36,7 +36,11 @@ class Preparing:
 
     what: str
     done: int
-    total: int
+    total: int  # 0: not known
+
+    def __str__(self) -> str:
+        """``checking images 120/720``."""
+        return f"{self.what} {self.done}/{self.total}" if self.total else self.what
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from core.manifest import Manifest, build_manifest
 from core.models import build
 from core.optim import build_optimizer
 from core.precision import Numbers
+from core.published import fetch_weights
 from core.run import batch_size, step_seed
 from core.step import Learner, take_step
 from recipes.recipe import Recipe, StagePlan
@@ -48,6 +49,7 @@ def find_rate(
     yield from ensure_data(recipe.data, datasets)
     manifest = build_manifest(recipe.data, recipe.run.seed, datasets)
     yield from check_images(manifest, 2, datasets / ".checked")
+    yield from fetch_weights(recipe.model)
     plan = recipe.plan()[-1]
     learner = _learner(recipe, plan, manifest, device)
     size = batch_size(plan)

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from core.heads import classifier_name, put_mlp_head
 from core.names import check_model_name
-from core.weights import load_backbone, published_weights, read_weights
+from core.published import BOTH_WAYS_OUT, published_weights
+from core.weights import load_backbone, read_weights
 from recipes.errors import ConfigurationError
 from recipes.sections import Head, Model
 
@@ -88,8 +89,6 @@ def _create(name: str, arguments: dict[str, Any], image_size: int) -> nn.Module:
     except RuntimeError as error:
         raise ConfigurationError(f"model '{name}' cannot be built: {str(error).splitlines()[0]}") from error
     except OSError as error:
-        from core.weights import BOTH_WAYS_OUT
-
         raise ConfigurationError(f"the weights of '{name}' could not be downloaded", BOTH_WAYS_OUT) from error
 
 

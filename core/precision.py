@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import json
 import time
+from collections.abc import Generator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ import torch.nn.functional as F
 
 from core.checkpoint import replace_file
 from core.device import describe, empty_cache, synchronize
+from core.events import Preparing
 from core.heads import set_training
 from core.models import Network
 from recipes.sections import Precision, Run
@@ -46,7 +48,7 @@ class Numbers:
 
 def choose_numbers(
     run: Run, network: Network, side: int, micro_batch: int, device: torch.device, memory_file: Path
-) -> Numbers:
+) -> Generator[Preparing, None, Numbers]:
     """The recipe's choice where it made one, else the fastest measured (or remembered in `memory_file`).
 
     `network` is on `device`; it is left as it was.
@@ -63,7 +65,7 @@ def choose_numbers(
             remembered = Numbers(str(known[key]["precision"]), bool(known[key]["channels_last"]))
             if remembered in candidates:
                 return remembered
-    best = _fastest(candidates, network, side, micro_batch, device)
+    best = yield from _fastest(candidates, network, side, micro_batch, device)
     _remember(memory_file, key, best)
     return best
 
@@ -84,10 +86,14 @@ def _supported(device: torch.device) -> list[str]:
     return ["fp32", "bf16"] if native else ["fp32"]
 
 
-def _fastest(candidates: list[Numbers], network: Network, side: int, micro_batch: int, device: torch.device) -> Numbers:
+def _fastest(
+    candidates: list[Numbers], network: Network, side: int, micro_batch: int, device: torch.device
+) -> Generator[Preparing, None, Numbers]:
+    what = "measuring number formats"
     size = micro_batch if device.type == "cuda" else min(micro_batch, max(2, PROBE_PIXELS // side**2))
     best, best_time = candidates[0], float("inf")
-    for numbers in candidates:
+    for done, numbers in enumerate(candidates):
+        yield Preparing(what, done, len(candidates))
         try:
             seconds = time_step(network, numbers, side, size, device, limit=best_time * GIVE_UP)
         except RuntimeError:  # a kernel this device lacks, or no memory for the probe: not this one then
@@ -96,6 +102,7 @@ def _fastest(candidates: list[Numbers], network: Network, side: int, micro_batch
             empty_cache(device)
         if seconds < best_time:
             best, best_time = numbers, seconds
+    yield Preparing(what, len(candidates), len(candidates))
     return best
 
 

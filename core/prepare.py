@@ -24,6 +24,7 @@ from core.models import Network, build, parameter_count
 from core.names import check_model_name
 from core.pool import warm_up
 from core.precision import Numbers, choose_numbers
+from core.published import fetch_weights
 from core.run import Best, Position, Run, step_seed
 from core.weights import copy_fitting, read_weights
 from recipes.errors import ConfigurationError
@@ -53,6 +54,8 @@ def prepare(recipe: Recipe, folder: Path, *, datasets: Path, init_from: Path | N
     plans = resolved(recipe.plan(), saved["batch_sizes"] if saved else None)
     position = Position(**saved["position"]) if saved else Position()
     plan = plans[min(position.stage, len(plans) - 1)]
+    if saved is None:
+        yield from fetch_weights(recipe.model)
     torch.manual_seed(step_seed(recipe.run.seed, 0, "weights"))
     network = build(recipe.model, len(manifest.classes), plan.data.image_size, fetch=saved is None)
     if saved is None:
@@ -60,7 +63,7 @@ def prepare(recipe: Recipe, folder: Path, *, datasets: Path, init_from: Path | N
     else:
         _restore(network, saved["weights"])
     network.to(device)
-    numbers = _numbers(recipe, plans, network, device, saved, datasets.parent / "measured.json")
+    numbers = yield from _numbers(recipe, plans, network, device, saved, datasets.parent / "measured.json")
     network.to(memory_format=torch.channels_last if numbers.channels_last else torch.contiguous_format)
     if any(plan.run.batch_size == "auto" for plan in plans):
         found = yield from _measured_batch(recipe, plans, network, numbers, device)
@@ -151,14 +154,14 @@ def _numbers(
     device: torch.device,
     saved: dict[str, Any] | None,
     memory_file: Path,
-) -> Numbers:
+) -> Generator[Preparing, None, Numbers]:
     """A resumed run computes as it began: another number format would not give the same weights."""
     if saved:
         return Numbers(**saved["numbers"])
     last = plans[-1]
     batch = last.run.batch_size
     micro = PROBE_BATCH if isinstance(batch, str) else -(-batch // last.run.accumulation)
-    return choose_numbers(recipe.run, network, last.data.image_size, micro, device, memory_file)
+    return (yield from choose_numbers(recipe.run, network, last.data.image_size, micro, device, memory_file))
 
 
 def loader_workers(recipe: Recipe, manifest: Manifest, device: torch.device) -> int:

@@ -1,10 +1,8 @@
-"""Weights from outside: local files, timm's published ones, another run's checkpoint; and how well they fit."""
+"""Weights from files: local ones, another run's checkpoint; and how well they fit."""
 
 from __future__ import annotations
 
-import os
 import pickle
-import socket
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,8 +12,6 @@ from torch import Tensor, nn
 
 from core.heads import classifier_name
 from recipes.errors import ConfigurationError
-
-BOTH_WAYS_OUT = "give a local file with --weights FILE, or train from scratch with --set model.pretrained=false"
 
 
 @dataclass(frozen=True)
@@ -108,60 +104,3 @@ def model_title(model: nn.Module) -> str:
     """The architecture's name as timm knows it."""
     config = getattr(model, "pretrained_cfg", None) or {}
     return str(config.get("architecture") or type(model).__name__)
-
-
-def published_weights(name: str) -> dict[str, Any]:
-    """Arguments for ``timm.create_model`` that fetch the published weights of `name`, from the cache when there.
-
-    Raises ConfigurationError at once when there are none, or when they are not cached and the hub cannot be reached.
-    """
-    import timm
-
-    config = timm.get_pretrained_cfg(name, allow_unregistered=False)
-    if config is None or not (config.hf_hub_id or config.url or config.file):
-        raise ConfigurationError(f"there are no published weights for '{name}'", BOTH_WAYS_OUT)
-    if cached := _cached(config, name):
-        return {"pretrained": True, "pretrained_cfg_overlay": {"file": str(cached)}}
-    host = "huggingface.co" if config.hf_hub_id else str(config.url).split("/")[2]
-    if not _reachable(host):
-        raise ConfigurationError(f"no weights for '{name}': {host} cannot be reached", BOTH_WAYS_OUT)
-    return {"pretrained": True}
-
-
-def cached_weights(name: str) -> Path | None:
-    """Where the published weights of `name` lie on this machine, or None."""
-    import timm
-
-    config = timm.get_pretrained_cfg(name, allow_unregistered=False)
-    return None if config is None else _cached(config, name)
-
-
-def _cached(config: Any, name: str) -> Path | None:
-    if config.hf_hub_id:
-        from huggingface_hub import try_to_load_from_cache
-
-        repository = str(config.hf_hub_id)
-        if repository.endswith("/"):
-            tag = f".{config.tag}" if config.tag else ""
-            repository = f"{repository}{name.partition('.')[0]}{tag}"
-        for file in filter(None, (config.hf_hub_filename, "model.safetensors", "pytorch_model.bin")):
-            found = try_to_load_from_cache(repository, file)
-            if isinstance(found, str):
-                return Path(found)
-    if config.url:
-        path = Path(torch.hub.get_dir()) / "checkpoints" / str(config.url).rpartition("/")[2]
-        return path if path.is_file() else None
-    return None
-
-
-def _reachable(host: str) -> bool:
-    """Whether `host` answers; a proxy is trusted, since a direct connection says nothing about it."""
-    if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "TRUE", "YES", "ON"):
-        return False
-    if any(os.environ.get(name) for name in ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "HF_ENDPOINT")):
-        return True
-    try:
-        with socket.create_connection((host, 443), timeout=5.0):
-            return True
-    except OSError:
-        return False

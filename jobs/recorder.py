@@ -92,8 +92,7 @@ class Recorder:
     def _take(self, event: Event) -> None:
         match event:
             case Preparing():
-                count = f" {event.done}/{event.total}" if event.total else ""
-                self._columns |= {"phase": "preparing", "message": f"{event.what}{count}"}
+                self._columns |= {"phase": "preparing", "message": str(event)}
             case RunStarted():
                 self._run_started(event)
             case StageStarted():

@@ -188,6 +188,8 @@ def say(text: str) -> None:
 
 def _log(event: Event) -> None:
     match event:
+        case Preparing() if event.done in (0, event.total):  # what begins and what is done
+            say(str(event))
         case RunStarted():
             say(
                 f"{event.model}, {event.parameters:,} parameters, on {event.device_name} ({event.device}) with "

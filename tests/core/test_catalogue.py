@@ -30,6 +30,8 @@ def test_a_word_matches_anywhere_and_a_pattern_as_a_shell_would() -> None:
 
 
 def test_weights_in_the_local_cache_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "models--timm--resnet18.a1_in1k").mkdir()
+    for name in ("resnet18.a1_in1k", "resnet34.a1_in1k"):
+        (tmp_path / f"models--timm--{name}" / "snapshots" / "abc").mkdir(parents=True)
+    (tmp_path / "models--timm--resnet18.a1_in1k" / "snapshots" / "abc" / "model.safetensors").write_bytes(b"weights")
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
-    assert cached(["resnet18", "resnet50"]) == {"resnet18"}
+    assert cached(["resnet18", "resnet34", "resnet50"]) == {"resnet18"}

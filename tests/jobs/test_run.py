@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 import subprocess
 import sys
@@ -68,6 +69,7 @@ def test_a_job_is_trained_in_a_child_while_the_worker_stays_free_of_torch(
     folder = Path(job.run_dir or "")
     for name in ("recipe.toml", "training.log", "history.json", "last_checkpoint.pt", "final_model.pt"):
         assert (folder / name).is_file(), name
+    assert re.search(r"checking images (\d+)/\1\n", (folder / "training.log").read_text())
     assert set(records.samples(reader, job_id)) >= {"allocated", "resident"}
     assert left_over(home) == []
 

@@ -90,7 +90,7 @@ def progress(job: JobRecord) -> str:
     if job.state != "running":
         return f"#{job.id} {job.name}  {states.state(job)}"
     if job.phase == "preparing" or not job.steps:
-        return f"#{job.id} {job.name}  preparing"
+        return f"#{job.id} {job.name}  preparing" + (f": {job.message}" if job.message else "")
     parts = [
         f"#{job.id} {job.name}",
         f"epoch {states.epoch(job)}" + (f" ({job.stage})" if job.stage not in (None, "train") else ""),

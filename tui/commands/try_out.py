@@ -119,7 +119,7 @@ def _watched(work: Generator[Preparing, None, RangeTest]) -> RangeTest:
 def _tell(each: Preparing | None) -> None:
     """Progress on one line of stderr, wiped by None; nothing where stderr is no terminal."""
     if sys.stderr.isatty():
-        sys.stderr.write("\r\x1b[2K" + (f"{each.what} {each.done}/{each.total}" if each else ""))
+        sys.stderr.write("\r\x1b[2K" + (str(each) if each else ""))
         sys.stderr.flush()
 
 
