@@ -46,9 +46,9 @@ class QueueMachine(Verbs):
     @rule(device=st.sampled_from(DEVICES))
     def claim_one(self, device: str) -> None:
         if device not in self.running:
-            ready = self.model.ready()
-            taken = self.take(device)
-            assert taken in ready if ready else taken is None
+            listed = records.jobs(self.reader, states=("queued",))  # in the order of the claims
+            ready = [job.id for job in listed if job.id in self.model.ready()]
+            assert self.take(device) == (ready[0] if ready else None)
 
     def take(self, device: str, only: int | None = None) -> int | None:
         """A worker of `device` claims a job and starts its child, whose life is the lock it holds."""
