@@ -15,3 +15,9 @@ JobWord = Annotated[str, typer.Argument(metavar="ID", help=_ONE)]
 RecipeNames = Annotated[list[str], typer.Argument(metavar="RECIPE", help="One or more of 'clf recipes'.")]
 RecipeName = Annotated[str, typer.Argument(metavar="RECIPE", help="One of 'clf recipes'.")]
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+JobName = Annotated[str | None, typer.Option("--name", "-n", help="A name of your own for the job.")]
+NotBefore = Annotated[
+    str | None,
+    typer.Option("--not-before", metavar="TIME", help="22:00, 'tomorrow 8:00', +2h, or '2026-12-01 08:00'."),
+]

@@ -59,7 +59,7 @@ def _explained(error: Exception) -> tuple[str, str, int]:
     if isinstance(error, ClfError):
         return error.message, error.hint, error.exit_code
     if isinstance(error, typer.Abort):
-        return "stopped", "", 1
+        return "stopped: nobody said yes", "--yes does not ask", 1
     if isinstance(error, BrokenPipeError):  # `clf status | head -1`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return "", "", 1

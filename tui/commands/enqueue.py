@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from db.names import checked_name
 from recipes.errors import UsageError
-from tui.commands import context, flags, results
-from tui.commands.arguments import Json, RecipeName, RecipeNames
+from tui import states, units
+from tui.commands import chosen, context, flags, results
+from tui.commands.arguments import JobName, Json, NotBefore, RecipeName, RecipeNames
+from tui.commands.times import moment
 from tui.commands.wish import Wish, wish
 
-JobName = Annotated[str | None, typer.Option("--name", "-n", help="A name of your own for the job.")]
-Seeds = Annotated[str | None, typer.Option("--seeds", metavar="1,2,3", help="One job for each seed.")]
+if TYPE_CHECKING:
+    from recipes.flags import Flags
+
+Seeds = Annotated[str | None, typer.Option("--seeds", metavar="1,2,3", help="One job for each seed; 1-5 for a range.")]
 Priority = Annotated[int, typer.Option("--priority", "-p", help="Larger runs first.")]
-After = Annotated[str | None, typer.Option("--after", metavar="ID[,ID]", help="Wait until these succeeded.")]
-AfterAny = Annotated[str | None, typer.Option("--after-any", metavar="ID[,ID]", help="Wait until these ended anyhow.")]
-NotBefore = Annotated[
-    str | None, typer.Option("--not-before", metavar="TIME", help="HH:MM, 'YYYY-MM-DD HH:MM', or +2h.")
+After = Annotated[list[str] | None, typer.Option("--after", metavar="ID[,ID]", help="Wait until these succeeded.")]
+AfterAny = Annotated[
+    list[str] | None, typer.Option("--after-any", metavar="ID[,ID]", help="Wait until these ended, however.")
 ]
 Retries = Annotated[int, typer.Option("--retries", min=0, max=100, help="New tries after a crash or lack of memory.")]
 Unique = Annotated[bool, typer.Option("--unique", help="Not if the same recipe, data and seed is already there.")]
@@ -31,33 +36,35 @@ def register(app: typer.Typer) -> None:
     app.command()(run)
 
 
+@dataclass(frozen=True)
+class Terms:
+    """When and how a job is to run; the same for all jobs of one command."""
+
+    priority: int = 0
+    after: tuple[int, ...] = ()
+    after_any: tuple[int, ...] = ()
+    not_before: float | None = None
+    retries: int = 0
+    unique: bool = False
+    paused: bool = False
+
+    def __str__(self) -> str:
+        """``, after #3, not before 2026-12-01 08:00``: what differs from a plain job."""
+        told = [
+            f"after {states.numbers(self.after)}" if self.after else "",
+            f"after the end of {states.numbers(self.after_any)}" if self.after_any else "",
+            f"not before {units.minute(self.not_before)}" if self.not_before is not None else "",
+            f"priority {self.priority}" if self.priority else "",
+            f"with {self.retries} retries" if self.retries else "",
+            "paused" if self.paused else "",
+        ]
+        return "".join(f", {each}" for each in told if each)
+
+
+@flags.takes_flags()
 def enqueue(
     names: RecipeNames,
-    data: flags.Data = None,
-    model: flags.Model = None,
-    weights: flags.Weights = None,
-    epochs: flags.Epochs = None,
-    batch_size: flags.BatchSize = None,
-    image_size: flags.ImageSize = None,
-    lr: flags.Lr = None,
-    optimizer: flags.Optimizer = None,
-    scheduler: flags.Scheduler = None,
-    warmup_epochs: flags.WarmupEpochs = None,
-    dropout: flags.Dropout = None,
-    mixup: flags.Mixup = None,
-    cutmix: flags.Cutmix = None,
-    mixup_alpha: flags.MixupAlpha = None,
-    cutmix_alpha: flags.CutmixAlpha = None,
-    freeze_backbone: flags.FreezeBackbone = False,
-    dev_mode: flags.DevMode = None,
-    dev_samples: flags.DevSamples = None,
-    precision: flags.PrecisionFlag = None,
-    seed: flags.Seed = None,
-    device: flags.Device = None,
-    class_weights: flags.ClassWeights = None,
-    init_from: flags.InitFrom = None,
-    max_time: flags.MaxTime = None,
-    sets: flags.Sets = None,
+    given: Flags,
     recipe_file: flags.RecipeFile = None,
     name: JobName = None,
     seeds: Seeds = None,
@@ -71,72 +78,61 @@ def enqueue(
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """Add a job to the queue.
+    """Add a job to the queue; several recipes or seeds add one job each.
 
     For example: clf enqueue two_stage --data photos/ --epochs 110
     """
-    given = flags.gather(locals())
-    wishes = [wish(recipe, given, recipe_file, one) for recipe in names for one in _seeds(seeds, seed)]
+    wishes = _named([wish(recipe, one, recipe_file) for recipe in names for one in _seeds(seeds, given)], name)
+    begin = None if not_before is None else moment(not_before, "--not-before")
+    parents, any_parents = tuple(chosen.some(after)), tuple(chosen.some(after_any))
+    terms = Terms(priority, parents, any_parents, begin, retries, unique, paused)
     if dry_run:
-        _print_wishes(wishes, as_json)
-        return
-    more: dict[str, Any] = {
-        "name": name,
-        "priority": priority,
-        "after": _ids(after),
-        "after_any": _ids(after_any),
-        "not_before": _moment(not_before),
-        "retries": retries,
-        "unique": unique,
-        "paused": paused,
-    }
+        _print_wishes(wishes, terms, as_json)
+    else:
+        _queue(wishes, terms, as_json)
+
+
+def _queue(wishes: list[Wish], terms: Terms, as_json: bool) -> None:
+    """Queue each, say so at once, and leave what --unique refuses to the exit code."""
     from jobs.inbox import Inbox
 
-    inbox = Inbox(context.home)
-    queued = [(inbox.enqueue(each.recipe, data_hash=each.data_hash, **more), each) for each in wishes]
-    _say_queued(queued, as_json)
+    inbox, rows = Inbox(context.home), []
+    if inbox.notice:
+        typer.echo(inbox.notice, err=True)
+
+    def act(each: Wish) -> None:
+        job_id = inbox.enqueue(each.recipe, name=each.name, data_hash=each.data_hash, **vars(terms))
+        rows.append({"id": job_id, "name": each.name, "recipe": each.recipe.model_dump(mode="json")})
+        if not as_json:
+            typer.echo(f"queued #{job_id}: {_line(each)}{terms}")
+
+    try:
+        chosen.each(wishes, act)
+    finally:
+        if as_json:
+            _json(rows)
+    _warn_without_worker()
 
 
-def run(
-    recipe: RecipeName,
-    data: flags.Data = None,
-    model: flags.Model = None,
-    weights: flags.Weights = None,
-    epochs: flags.Epochs = None,
-    batch_size: flags.BatchSize = None,
-    image_size: flags.ImageSize = None,
-    lr: flags.Lr = None,
-    optimizer: flags.Optimizer = None,
-    scheduler: flags.Scheduler = None,
-    warmup_epochs: flags.WarmupEpochs = None,
-    dropout: flags.Dropout = None,
-    mixup: flags.Mixup = None,
-    cutmix: flags.Cutmix = None,
-    mixup_alpha: flags.MixupAlpha = None,
-    cutmix_alpha: flags.CutmixAlpha = None,
-    freeze_backbone: flags.FreezeBackbone = False,
-    dev_mode: flags.DevMode = None,
-    dev_samples: flags.DevSamples = None,
-    precision: flags.PrecisionFlag = None,
-    seed: flags.Seed = None,
-    device: flags.Device = None,
-    class_weights: flags.ClassWeights = None,
-    init_from: flags.InitFrom = None,
-    max_time: flags.MaxTime = None,
-    sets: flags.Sets = None,
-    recipe_file: flags.RecipeFile = None,
-    name: JobName = None,
-) -> None:
+def _warn_without_worker() -> None:
+    from jobs.liveness import live_workers
+
+    if not live_workers(context.home):
+        typer.echo("no worker is running: start one with 'clf worker' (or 'clf worker --detach')", err=True)
+
+
+@flags.takes_flags()
+def run(recipe: RecipeName, given: Flags, recipe_file: flags.RecipeFile = None, name: JobName = None) -> None:
     """Add a job, work it off in the foreground, and show the result.
 
     Where a worker already has the device, the job waits its turn there and is watched from here.
     Ctrl-C writes a checkpoint and leaves; a second one leaves at once.
     """
-    asked = wish(recipe, flags.gather(locals()), recipe_file)
+    (asked,) = _named([wish(recipe, given, recipe_file)], name)
     from jobs.inbox import Inbox
     from tui.commands import foreground
 
-    job_id = Inbox(context.home).enqueue(asked.recipe, name=name, data_hash=asked.data_hash, priority=0)
+    job_id = Inbox(context.home).enqueue(asked.recipe, name=asked.name, data_hash=asked.data_hash)
     typer.echo(f"job #{job_id}: {_line(asked)}")
     code = foreground.work_off(context.home, job_id, asked.recipe.run.device)
     if code == 0:
@@ -144,81 +140,58 @@ def run(
     raise typer.Exit(code)
 
 
-def _seeds(seeds: str | None, seed: int | None) -> list[int | None]:
-    if seeds is None:
-        return [None]
-    if seed is not None:
-        raise UsageError("--seed and --seeds contradict each other", "give only one")
-    try:
-        return [int(part) for part in seeds.split(",")]
-    except ValueError as error:
-        raise UsageError(f"--seeds {seeds}: expected whole numbers with commas", "for example --seeds 1,2,3") from error
-
-
-def _ids(words: str | None) -> list[int]:
-    if not words:
-        return []
-    from db import records
-
-    return records.find(context.reader(), words.split(","))
-
-
-def _moment(text: str | None) -> float | None:
-    """A Unix time from ``22:30`` (the next one), ``2026-12-01 08:00`` or ``+2h``."""
-    import time
-    from datetime import datetime, timedelta
-
+def _seeds(text: str | None, given: Flags) -> list[Flags]:
+    """The flags once for each seed; as they are without --seeds."""
     if text is None:
-        return None
-    if text.startswith("+"):
-        return time.time() + (flags.seconds(text[1:]) or 0)
-    for form in ("%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M", "%H:%M"):
-        try:
-            moment = datetime.strptime(text, form)
-        except ValueError:
-            continue
-        if form != "%H:%M":
-            return moment.timestamp()
-        now = datetime.now()
-        today = now.replace(hour=moment.hour, minute=moment.minute, second=0, microsecond=0)
-        return (today if today > now else today + timedelta(days=1)).timestamp()
-    raise UsageError(f"--not-before {text}: no time", "write 22:30, '2026-12-01 08:00' or +2h")
+        return [given]
+    if given.values["seed"] is not None:
+        raise UsageError("--seed and --seeds contradict each other", "give only one")
+    seeds: dict[int, None] = {}
+    try:
+        for part in text.split(","):
+            first, dash, last = part.strip().partition("-")
+            seeds.update(dict.fromkeys(range(int(first), int(last) + 1) if dash else [int(first)]))
+    except ValueError as error:
+        raise UsageError(f"--seeds {text}: expected whole numbers with commas", "for example --seeds 1,2,3") from error
+    if not 0 < len(seeds) <= 1000:
+        raise UsageError(f"--seeds {text}: expected 1 to 1000 seeds")
+    return [replace(given, values={**given.values, "seed": seed}) for seed in seeds]
+
+
+def _named(wishes: list[Wish], name: str | None) -> list[Wish]:
+    """Each with its job's name; what several jobs of one command differ in is added, so that each can be told apart."""
+    recipes = {each.recipe.name for each in wishes}
+    several = len(wishes) > len(recipes)
+    named = []
+    for each in wishes:
+        parts = [name or each.recipe.name]
+        parts += [each.recipe.name] if name and len(recipes) > 1 else []
+        parts += [f"s{each.recipe.run.seed}"] if several else []
+        named.append(replace(each, name=checked_name("-".join(parts)) if name else "-".join(parts)))
+    return named
 
 
 def _line(asked: Wish) -> str:
-    from tui.states import data
-
     recipe = asked.recipe
-    return (
-        f"{recipe.name}  {recipe.model.name} at {recipe.data.image_size} px, {recipe.total_epochs} epochs"
-        f" on {data(recipe.data.source)}" + (f" ({asked.summary})" if asked.summary != recipe.data.source else "")
-    )
+    source = states.data(recipe.data.source)
+    more = f" ({asked.summary})" if asked.summary != recipe.data.source else ""
+    epochs = units.count(recipe.total_epochs, "epoch")
+    return f"{asked.name}  {recipe.model.name} at {recipe.data.image_size} px, {epochs} on {source}{more}"
 
 
-def _print_wishes(wishes: list[Wish], as_json: bool) -> None:
+def _print_wishes(wishes: list[Wish], terms: Terms, as_json: bool) -> None:
     from recipes.merge import to_toml
 
     if as_json:
-        import json
-
-        typer.echo(json.dumps([each.recipe.model_dump(mode="json") for each in wishes], indent=2))
+        _json([each.recipe.model_dump(mode="json") for each in wishes])
         return
     for each in wishes:
         stages = ", ".join(f"{plan.name} {plan.epochs}" for plan in each.recipe.plan())
-        typer.echo(f"# would queue: {_line(each)}\n# epochs by stage: {stages}")
+        typer.echo(f"# would queue: {_line(each)}{terms}\n# epochs by stage: {stages}")
         typer.echo(to_toml(each.recipe.model_dump(mode="json")))
 
 
-def _say_queued(queued: list[tuple[int, Wish]], as_json: bool) -> None:
-    if as_json:
-        import json
+def _json(rows: list[Any]) -> None:
+    import json
 
-        rows: list[dict[str, Any]] = [{"id": i, "recipe": w.recipe.model_dump(mode="json")} for i, w in queued]
-        typer.echo(json.dumps(rows, indent=2))
-        return
-    for job_id, asked in queued:
-        typer.echo(f"queued #{job_id}: {_line(asked)}")
-    from jobs.liveness import live_workers
-
-    if not live_workers(context.home):
-        typer.echo("no worker is running: start one with 'clf worker' (or 'clf worker --detach')", err=True)
+    typer.echo(json.dumps(rows, indent=2))

@@ -13,7 +13,7 @@ import typer
 from db import records
 from db.records import JobRecord
 from tui import states, units
-from tui.commands import context
+from tui.commands import chosen, context
 from tui.commands.arguments import JobWord, Json, MaybeJobWords
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def status(
 def show_job(job_id: JobWord, as_json: Json = False) -> None:
     """Show everything about one job: progress, results, files, what went wrong."""
     connection = context.reader()
-    job = records.job(connection, records.find(connection, [job_id])[0])
+    job = records.job(connection, chosen.one(job_id))
     if as_json:
         import json
 
@@ -86,7 +86,7 @@ def logs(
 ) -> None:
     """Print what a job's training process printed."""
     connection = context.reader()
-    job = records.job(connection, records.find(connection, [job_id])[0])
+    job = records.job(connection, chosen.one(job_id))
     path = Path(job.run_dir) / "training.log" if job.run_dir else None
     if path is None or not path.exists():
         if not follow:

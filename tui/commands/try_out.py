@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Generator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,6 +20,7 @@ from tui.commands.wish import wish
 if TYPE_CHECKING:
     from core.events import Preparing
     from core.lr_find import RangeTest
+    from recipes.flags import Flags
 
 
 def register(app: typer.Typer) -> None:
@@ -28,11 +30,10 @@ def register(app: typer.Typer) -> None:
     app.command()(memory)
 
 
+@flags.takes_flags("data", "image_size", "sets")
 def preview(
     recipe: RecipeName,
-    data: flags.Data = None,
-    image_size: flags.ImageSize = None,
-    sets: flags.Sets = None,
+    given: Flags,
     rows: Annotated[int, typer.Option("--rows", min=1, max=64, help="Images, of different classes.")] = 8,
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE.png", help="Where to write.")] = Path(
         "preview.png"
@@ -42,12 +43,10 @@ def preview(
     from core.data import ensure_data
     from core.manifest import build_manifest
     from core.preview import contact_sheet
-    from recipes.flags import Flags
 
     if output.suffix.lower() != ".png":
         raise UsageError(f"--output {output}: the sheet is a PNG", "give a name that ends in .png")
-    values = {"data": data, "image-size": image_size}
-    chosen = wish(recipe, Flags(values=values, sets=tuple(sets or ())), None).recipe
+    chosen = wish(recipe, given).recipe
     datasets = context.home.create().datasets
     for each in ensure_data(chosen.data, datasets):
         _tell(each)
@@ -56,24 +55,16 @@ def preview(
     typer.echo(f"wrote {contact_sheet(chosen, manifest, output, rows)}")
 
 
+@flags.takes_flags("data", "model", "weights", "image_size", "batch_size", "device", "sets")
 def lr_find(
     recipe: RecipeName,
-    data: flags.Data = None,
-    model: flags.Model = None,
-    weights: flags.Weights = None,
-    image_size: flags.ImageSize = None,
-    batch_size: flags.BatchSize = None,
-    device: flags.Device = None,
-    sets: flags.Sets = None,
+    given: Flags,
     steps: Annotated[int, typer.Option("--steps", min=10, max=10_000, help="Optimiser steps of the test.")] = 100,
 ) -> None:
     """Try learning rates from 1e-7 to 1 in one short run, draw the loss, and suggest one. Changes nothing."""
     from core.lr_find import find_rate
-    from recipes.flags import Flags
 
-    values = {"data": data, "model": model, "weights": weights, "image-size": image_size, "device": device}
-    values["batch-size"] = flags.batch(batch_size)
-    chosen = wish(recipe, Flags(values=values, sets=tuple(sets or ())), None).recipe
+    chosen = wish(recipe, given).recipe
     found = _watched(find_rate(chosen, datasets=context.home.create().datasets, steps=steps))
     typer.echo(_rate_chart(found))
     if found.suggestion is None:
@@ -82,22 +73,17 @@ def lr_find(
     typer.echo(f"suggestion: --lr {found.suggestion:.1e}")
 
 
+@flags.takes_flags("model", "image_size", "device", "precision", "sets")
 def memory(
     recipe: RecipeName,
-    model: flags.Model = None,
-    image_size: flags.ImageSize = None,
-    device: flags.Device = None,
-    precision: flags.PrecisionFlag = None,
-    sets: flags.Sets = None,
+    given: Flags,
     classes: Annotated[int, typer.Option("--classes", min=2, help="Classes of the classifier.")] = 10,
 ) -> None:
     """Measure on this device how much memory each batch size takes: real steps on synthetic images."""
     from core.fits import table
-    from recipes.flags import Flags
 
-    values = {"data": "digits", "model": model, "image-size": image_size, "device": device, "precision": precision}
-    pretrained = ("model.pretrained=false",)
-    chosen = wish(recipe, Flags(values=values, sets=(*pretrained, *(sets or ()))), None).recipe
+    sets = ("model.pretrained=false", *given.sets)  # the images are synthetic, so any data and weights will do
+    chosen = wish(recipe, replace(given, values={**given.values, "data": "digits"}, sets=sets)).recipe
     typer.echo(f"{'model':<28}  {'px':>4}  {'batch':>5}  {'memory':>9}  fits")
     for row in table(chosen, classes=classes):
         taken = units.size(row.memory)

@@ -12,9 +12,9 @@ ROOMS = {  # modules of tui.commands, in the order of the help, with their verbs
     "enqueue": ("enqueue", "run"),
     "inspect": ("status", "show", "logs"),
     "plot": ("plot",),
-    "manage": (
-        "cancel", "pause", "resume", "retry", "extend", "priority", "move", "edit", "duplicate", "wait", "rm", "clean",
-    ),
+    "manage": ("cancel", "pause", "resume", "retry", "extend", "priority", "move"),
+    "revise": ("edit", "duplicate"),
+    "tidy": ("wait", "rm", "clean"),
     "worker": ("worker",),
     "recipes": ("recipes",),
     "models": ("models",),

@@ -21,12 +21,11 @@ class Wish:
     recipe: Recipe
     data_hash: str | None
     summary: str
+    name: str = ""  # of the job
 
 
-def wish(name: str, given: Flags, file: Path | None, seed: int | None = None) -> Wish:
+def wish(name: str, given: Flags, file: Path | None = None) -> Wish:
     """Find the recipe, lay the flags on it, check all that can be checked; raises what the person must mend."""
-    from dataclasses import replace
-
     from jobs.admission import admit
     from recipes import find
     from recipes.flags import overrides
@@ -35,8 +34,6 @@ def wish(name: str, given: Flags, file: Path | None, seed: int | None = None) ->
 
     document = find.document(name, context.home.recipes, file)
     validate(document, f"recipe '{document['name']}'")
-    if seed is not None:
-        given = replace(given, values={**given.values, "seed": seed})
     changes = overrides(given, document)
     try:
         recipe = validate(merge(document, changes), document["name"])
