@@ -218,11 +218,13 @@ async def test_keys_can_be_changed_by_action_id(home: Home, opened: Opened) -> N
 
 async def test_copying_goes_through_the_terminal(home: Home, opened: Opened) -> None:
     async with opened(home) as pilot:
-        await pilot.press("y")
+        await pilot.press("y", "i")
         assert pilot.app.clipboard == "2"
-        await pilot.press("y")
+        await pilot.press("y", "p")
         assert pilot.app.clipboard.endswith("0002-two_stage")
-        await pilot.press("y")
+        await pilot.press("y", "a")
+        assert pilot.app.clipboard == "0.847100"
+        await pilot.press("y", "escape")
         assert pilot.app.clipboard == "0.847100"
 
 

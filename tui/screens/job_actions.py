@@ -9,6 +9,7 @@ from textual.binding import Binding, BindingType
 
 from db.records import JobRecord
 from tui.screens.ask import AskScreen
+from tui.screens.choose import ChooseScreen
 from tui.screens.confirm import ConfirmScreen
 from tui.screens.live import LiveScreen
 
@@ -38,9 +39,8 @@ class JobActions(LiveScreen):
         Binding("greater_than_sign", "priority(1)", "More urgent", key_display=">", show=False, id="job.more_urgent"),
         Binding("less_than_sign", "priority(-1)", "Less urgent", key_display="<", show=False, id="job.less_urgent"),
         Binding("D", "remove", "Delete", show=False, id="job.remove", tooltip="Delete finished jobs and their files"),
-        Binding("y", "copy", "Copy", show=False, id="job.copy", tooltip="Copy the id; again: directory, metric"),
+        Binding("y", "copy", "Copy", show=False, id="job.copy", tooltip="Copy the id, the run directory or a metric"),
     ]  # fmt: skip
-    _copied: tuple[int, int] = (0, -1)
 
     def targets(self) -> list[JobRecord]:
         """The jobs an action is about."""
@@ -147,14 +147,16 @@ class JobActions(LiveScreen):
         self.app.push_screen(ConfirmScreen(f"Delete {_named(jobs)}?", explanation, {"y": "delete"}), answered)
 
     def action_copy(self) -> None:
-        """The id first; pressed again on the same job: its run directory, then its best metric."""
+        """Ask what of the job; it goes through the terminal (OSC 52), so over SSH it lands in one's own clipboard."""
         for job in self.targets()[:1]:
-            things = [str(job.id), job.run_dir, None if job.best_accuracy is None else f"{job.best_accuracy:.6f}"]
-            known = [thing for thing in things if thing]
-            turn = (self._copied[1] + 1) % len(known) if self._copied[0] == job.id else 0
-            self._copied = (job.id, turn)
-            self.app.copy_to_clipboard(known[turn])
-            self.notify(f"copied {known[turn]}")
+            choices = copyable(job)
+
+            def answered(key: str | None, choices: dict[str, tuple[str, str]] = choices) -> None:
+                if key:
+                    self.app.copy_to_clipboard(choices[key][1])
+                    self.notify(f"copied {choices[key][1]}")
+
+            self.app.push_screen(ChooseScreen(f"Copy from #{job.id}", choices), answered)
 
     def ask_for_job(self, go: Callable[[int], None]) -> None:
         """Ask for a job's number and go there."""
@@ -166,6 +168,19 @@ class JobActions(LiveScreen):
                 self.notify(f"no job {text}", severity="warning")
 
         self.app.push_screen(AskScreen("Go to job", "number"), answered)
+
+
+def copyable(job: JobRecord) -> dict[str, tuple[str, str]]:
+    """Key -> (what, its text) of what a job has to copy."""
+    figures = {
+        "a": ("best accuracy", job.best_accuracy),
+        "f": ("best macro F1", job.best_f1),
+        "t": ("test accuracy", job.test_accuracy),
+    }
+    found = {"i": ("id", str(job.id)), "n": ("name", job.name)}
+    if job.run_dir:
+        found["p"] = ("run directory", job.run_dir)
+    return found | {key: (name, f"{value:.6f}") for key, (name, value) in figures.items() if value is not None}
 
 
 def _named(jobs: list[JobRecord]) -> str:
