@@ -15,6 +15,7 @@ from pathlib import Path
 from db.curves import Series, places, reading, sample_at, samples, series
 from db.names import find
 from db.refusals import NEWEST, refuse_newer
+from db.search import narrowing
 from db.versions import version_of
 from recipes.errors import NotFoundError
 
@@ -185,13 +186,15 @@ def jobs(
     *,
     states: Sequence[str] = (),
     text: str = "",
+    recipe: str = "",
+    data: str = "",
     limit: int | None = None,
     finished: int | None = None,
 ) -> list[JobRecord]:
     """Running, then queued in the order they will be claimed, paused, then finished with the newest first.
 
-    `text` is looked for in name, recipe, data and model, whatever the case; `limit` counts all jobs, `finished` only
-    those that have ended.
+    `text` is looked for in name, recipe, data and model, `data` in the data's path or name, whatever the case, and
+    `recipe` is a recipe's whole name; `limit` counts all jobs, `finished` only those that have ended.
     """
     rows: list[sqlite3.Row] = []
     for group, index, order in _GROUPS:
@@ -200,35 +203,44 @@ def jobs(
         if index == "job_finished" and finished is not None:
             room = finished if room is None else min(room, finished)
         if wanted and (room is None or room > 0):
-            query, values = list_query(wanted, index, order, text, room)
+            query, values = list_query(wanted, index, order, text, room, recipe=recipe, data=data)
             rows += conn.execute(query, values)
     parents = _parents(conn)
     return [_job(row, parents.get(row["id"], [])) for row in rows]
 
 
-def count_finished(conn: sqlite3.Connection, *, states: Sequence[str] = (), text: str = "") -> int:
+def count_finished(
+    conn: sqlite3.Connection, *, states: Sequence[str] = (), text: str = "", recipe: str = "", data: str = ""
+) -> int:
     """How many jobs have ended, of those `jobs` would list."""
     group, index, order = _GROUPS[-1]
     wanted = [state for state in group if not states or state in states]
     if not wanted:
         return 0
-    query, values = list_query(wanted, index, order, text)
+    query, values = list_query(wanted, index, order, text, recipe=recipe, data=data)
     counting = f"SELECT count(*){query[query.index(' FROM ') : query.index(' ORDER BY ')]}"
     return int(conn.execute(counting, values).fetchone()[0])
 
 
 def list_query(
-    states: Sequence[str], index: str, order: str, text: str = "", limit: int | None = None
-) -> tuple[str, list[str]]:
+    states: Sequence[str],
+    index: str,
+    order: str,
+    text: str = "",
+    limit: int | None = None,
+    *,
+    recipe: str = "",
+    data: str = "",
+) -> tuple[str, dict[str, str]]:
     """The query for jobs in `states`, bound to the index that yields `order` without sorting, and its values."""
     where = " OR ".join(f"state = '{state}'" for state in states)
     if index == "job_finished":
         where = f"finished_at IS NOT NULL AND ({where})"  # the condition of the partial index
-    if text:
-        where = f"({where}) AND (name LIKE ?1 OR recipe_name LIKE ?1 OR data LIKE ?1 OR model LIKE ?1)"
+    conditions, values = narrowing(text, recipe, data)
+    where = " AND ".join([f"({where})", *conditions])
     tail = "" if limit is None else f" LIMIT {int(limit)}"
     query = f"SELECT {_JOB_COLUMNS} FROM job INDEXED BY {index} WHERE {where} ORDER BY {order}{tail}"
-    return query, [f"%{text}%"] if text else []
+    return query, values
 
 
 def _parents(conn: sqlite3.Connection, job_id: int | None = None) -> dict[int, list[tuple[int, str]]]:

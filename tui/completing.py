@@ -194,6 +194,7 @@ VALUES: dict[str, Callable[[str], Iterator[Offer]]] = {  # what follows an optio
     "--batch-size": _among("auto"),
     **dict.fromkeys(("--state", "-s"), _among(*_STATES)),
     "--metric": _among(*_METRICS),
+    "--recipe": recipe_names,
     "--set": _settings,
 }
 

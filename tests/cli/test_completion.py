@@ -143,8 +143,8 @@ def test_fish_completes_ids_with_what_they_are() -> None:
     installed(Shell.FISH)
     assert said_by("fish", "-c", "complete -C 'clf show '") == [
         "3\tnight, paused",
-        "2\tdemo, cancelled",
-        "1\tdemo, queued",
+        "2\tdemo-s2, cancelled",
+        "1\tdemo-s1, queued",
     ]
 
 

@@ -192,3 +192,15 @@ def test_query_plans_use_their_index(reader: Connection, name: str) -> None:
     assert "SCAN job USING" in plan or "SCAN" not in plan  # a partial index walked in order counts as a scan
     if name in ("next", "finished", "series", "events"):
         assert "TEMP B-TREE" not in plan
+
+
+def test_recipe_and_data_narrow_the_list_and_signs_are_meant_literally(reader: Connection, add_job: AddJob) -> None:
+    flowers = add_job(recipe_name="two_stage", data="/data/flowers_12", state="succeeded", finished_at=1.0)
+    digits = add_job(recipe_name="demo", data="digits", name="100%")
+    assert [job.id for job in records.jobs(reader, recipe="two_stage")] == [flowers]
+    assert [job.id for job in records.jobs(reader, data="FLOWERS_1")] == [flowers]
+    assert [job.id for job in records.jobs(reader, text="100%")] == [digits]
+    assert records.jobs(reader, text="flowers%12") == records.jobs(reader, data="flowers-12") == []
+    assert records.jobs(reader, recipe="demo", data="flowers", text="100") == []
+    assert records.count_finished(reader, recipe="two_stage", data="12") == 1
+    assert records.count_finished(reader, recipe="demo") == 0

@@ -10,7 +10,8 @@ from recipes.errors import UsageError, nearest
 
 ROOMS = {  # modules of tui.commands, in the order of the help, with their verbs
     "enqueue": ("enqueue", "run"),
-    "inspect": ("status", "show", "logs"),
+    "inspect": ("status",),
+    "details": ("show", "logs"),
     "plot": ("plot",),
     "manage": ("cancel", "pause", "resume", "retry", "extend", "priority", "move"),
     "revise": ("edit", "duplicate"),
