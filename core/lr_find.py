@@ -12,17 +12,21 @@ import torch
 from core.data import check_images, ensure_data
 from core.device import choose
 from core.events import Preparing
+from core.heads import freeze_backbone, set_training
 from core.loader import Batch, Loader
 from core.losses import Criterion
 from core.manifest import Manifest, build_manifest
 from core.models import build
 from core.optim import build_optimizer
 from core.precision import Numbers
+from core.prepare import PROBE_BATCH, resolved
 from core.published import fetch_weights
 from core.run import batch_size, step_seed
 from core.step import Learner, take_step
+from core.weighting import class_weights, log_prior
+from core.weights import copy_fitting, read_weights
 from recipes.recipe import Recipe, StagePlan
-from recipes.sections import Precision
+from recipes.sections import Freeze, Precision
 
 SMOOTHING = 0.9  # of the running loss; its start is corrected as Adam's moments are
 EXPLODED = 4.0  # times the best smoothed loss: the test ends
@@ -38,9 +42,18 @@ class RangeTest:
 
 
 def find_rate(
-    recipe: Recipe, *, datasets: Path, steps: int = 100, lowest: float = 1e-7, highest: float = 1.0
+    recipe: Recipe,
+    *,
+    datasets: Path,
+    steps: int = 100,
+    lowest: float = 1e-7,
+    highest: float = 1.0,
+    init_from: Path | None = None,
 ) -> Generator[Preparing, None, RangeTest]:
     """Run the test with the recipe's last stage and return its result; writes no file, changes no run.
+
+    The network, what of it is frozen, the loss and its weights are those of that stage; `init_from` is another run's
+    checkpoint, as in training. ``batch_size = "auto"`` counts as 32.
 
     The rate grows geometrically from `lowest` to `highest` over `steps` steps; the test ends early when the smoothed
     loss is four times its best. Raises JobError.
@@ -50,8 +63,8 @@ def find_rate(
     manifest = build_manifest(recipe.data, recipe.run.seed, datasets)
     yield from check_images(manifest, 2, datasets / ".checked")
     yield from fetch_weights(recipe.model)
-    plan = recipe.plan()[-1]
-    learner = _learner(recipe, plan, manifest, device)
+    (plan,) = resolved(recipe.plan()[-1:], [PROBE_BATCH])
+    learner = _learner(recipe, plan, manifest, device, init_from)
     size = batch_size(plan)
     loader = Loader(manifest, "train", plan, seed=recipe.run.seed, train=True, batch_size=size, workers=0)
     rates: list[float] = []
@@ -99,15 +112,27 @@ def _endless(loader: Loader, steps: int) -> Iterator[Batch]:
             yield batch
 
 
-def _learner(recipe: Recipe, plan: StagePlan, manifest: Manifest, device: torch.device) -> Learner:
+def _learner(
+    recipe: Recipe, plan: StagePlan, manifest: Manifest, device: torch.device, init_from: Path | None
+) -> Learner:
     torch.manual_seed(step_seed(recipe.run.seed, 0, "weights"))
-    network = build(recipe.model, len(manifest.classes), plan.data.image_size).to(device)
+    network = build(recipe.model, len(manifest.classes), plan.data.image_size)
+    if init_from is not None:
+        copy_fitting(network.body, read_weights(init_from))
+    network.to(device)
+    frozen = plan.freeze is Freeze.BACKBONE
+    freeze_backbone(network.body, frozen)
+    set_training(network.body, frozen)
+    weights, prior = (
+        values if values is None else values.to(device)
+        for values in (class_weights(plan.data, manifest), log_prior(plan.data, manifest))
+    )
     precision = "fp32" if recipe.run.precision in (Precision.AUTO, Precision.FP16) else recipe.run.precision.value
     return Learner(
-        network=network.train(),
+        network=network,
         average=None,
         optimizer=build_optimizer(plan.optim, network.body),
-        criterion=Criterion(plan.loss, len(manifest.classes)),
+        criterion=Criterion(plan.loss, len(manifest.classes), weights, prior),
         numbers=Numbers(precision, recipe.run.channels_last is True),
         scaler=None,
         device=device,

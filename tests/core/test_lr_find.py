@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from core.checkpoint import save
 from core.lr_find import RangeTest, find_rate, steepest
+from core.models import build
 from recipes.recipe import Recipe
+
+Make = Callable[..., Recipe]
 
 
 def test_the_rates_grow_geometrically_and_the_suggestion_lies_among_them(
@@ -26,6 +31,39 @@ def test_the_rates_grow_geometrically_and_the_suggestion_lies_among_them(
     ratios = [after / before for before, after in zip(found.rates, found.rates[1:], strict=False)]
     assert ratios == pytest.approx([ratios[0]] * len(ratios))
     assert found.suggestion in found.rates
+
+
+def found_by(recipe: Recipe, datasets: Path, **options: Any) -> RangeTest:
+    test = find_rate(recipe, datasets=datasets, steps=12, lowest=1e-4, **options)
+    while True:
+        try:
+            next(test)
+        except StopIteration as ended:
+            found: RangeTest = ended.value
+            return found
+
+
+@pytest.mark.parametrize(
+    "setting",
+    ["data.balance=weights", "data.balance=logit_adjust", "loss.name=focal", "augment.mixup_alpha=1.0"],
+)
+def test_the_test_minimises_what_the_recipe_does(setting: str, recipe: Make, datasets: Path) -> None:
+    plain = found_by(recipe("data.samples=45"), datasets)
+    assert found_by(recipe("data.samples=45", setting), datasets).losses != plain.losses
+
+
+def test_a_frozen_stage_is_tested_frozen_and_from_the_weights_it_starts_from(
+    recipe: Make, datasets: Path, tmp_path: Path
+) -> None:
+    whole, frozen = recipe(), recipe(stages=[{"name": "head", "epochs": 2, "freeze": "backbone"}])
+    plain = found_by(frozen, datasets)
+    assert plain.losses != found_by(whole, datasets).losses
+    save({"weights": build(whole.model, 10, 32).body.state_dict()}, tmp_path / "x.pt")
+    assert found_by(frozen, datasets, init_from=tmp_path / "x.pt").losses != plain.losses
+
+
+def test_an_automatic_batch_size_needs_no_measuring(recipe: Make, datasets: Path) -> None:
+    assert len(found_by(recipe("run.batch_size=auto"), datasets).rates) >= 3
 
 
 def test_the_steepest_fall_before_the_lowest_point_is_chosen() -> None:
