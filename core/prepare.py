@@ -31,7 +31,6 @@ from recipes.errors import ConfigurationError
 from recipes.recipe import Recipe, StagePlan
 
 PROBE_BATCH = 32  # images per pass when formats are compared before the batch size is known
-SHOWN_MISFITS = 50  # tensors named one by one when another run's weights do not fit
 
 
 def prepare(recipe: Recipe, folder: Path, *, datasets: Path, init_from: Path | None) -> Generator[Event, None, Run]:
@@ -141,10 +140,8 @@ def _start_from(network: Network, path: Path | None) -> Generator[Event, None, N
     fit = copy_fitting(network.body, read_weights(path))
     if fit.matched == 0:
         raise ConfigurationError(f"nothing in {path} fits the model", "start from a run of the same architecture")
-    for line in fit.misfits[:SHOWN_MISFITS]:
+    for line in fit.misfits:
         yield Warned("weights", f"{path.name}: {line}")
-    if len(fit.misfits) > SHOWN_MISFITS:
-        yield Warned("weights", f"{path.name}: {len(fit.misfits) - SHOWN_MISFITS} more tensors did not fit")
 
 
 def _numbers(

@@ -33,6 +33,22 @@ def test_every_short_name_has_published_weights(name: str) -> None:
     assert timm.is_model_pretrained(check_model_name(name))
 
 
+def test_the_vetted_models_and_their_input_sizes() -> None:
+    assert {name: short.sizes for name, short in SHORT_NAMES.items()} == {
+        "efficientnet_b0": (224,), "efficientnet_b3": (300,), "efficientnet_b4": (380,), "efficientnetv2_l": (480, 600),
+        "resnet18": (224,), "resnet50": (224,), "mobilenetv2": (224,),
+        "convnext_tiny": (224,), "convnext_base": (224,), "convnext_large": (224,), "swin_base": (224,),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SHORT_NAMES)
+def test_every_short_name_builds_at_its_sizes_without_memory_for_its_weights(name: str) -> None:
+    for side in SHORT_NAMES[name].sizes:
+        with torch.device("meta"):
+            body = build(scratch(name), 7, side).body
+            assert body(torch.empty(2, 3, side, side)).shape == (2, 7)
+
+
 @pytest.mark.parametrize(
     ("wrong", "right"),
     [("resnet51", "resnet5"), ("efficientnetb3", "efficientnet_b3"), ("convnexttiny", "convnext_tiny")],
@@ -188,6 +204,20 @@ def test_gradient_checkpointing_gives_the_same_gradient() -> None:
         gradients.append([parameter.grad for parameter in body.parameters()])
     for one, other in zip(*gradients, strict=True):
         torch.testing.assert_close(one, other)
+
+
+@pytest.mark.parametrize("name", ["test_resnet", "test_efficientnet", "test_vit", "test_convnext"])
+def test_gradient_checkpointing_passes_through_the_network_twice(name: str) -> None:
+    passes = []
+    for recompute in (False, True):
+        body = build(scratch(name, grad_checkpointing=recompute), 5, 32).body.train()
+        calls: list[nn.Module] = []
+        for module in body.modules():
+            if isinstance(module, nn.Conv2d | nn.Linear):
+                module.register_forward_hook(lambda module, _inputs, _output, calls=calls: calls.append(module))
+        body(torch.randn(2, 3, 32, 32)).sum().backward()
+        passes.append(len(calls))
+    assert passes[1] > 1.5 * passes[0]
 
 
 @pytest.mark.parametrize("name", ["test_vit", "test_resnet"])

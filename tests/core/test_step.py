@@ -13,10 +13,11 @@ from core.checkpoint import LAST, load, save
 from core.ema import build_average
 from core.events import EpochEnded, Event, Warned
 from core.losses import Criterion
+from core.mixing import Mixed
 from core.models import build
 from core.optim import build_optimizer
 from core.precision import Numbers
-from core.step import Learner, take_step
+from core.step import Learner, right_answers, take_step
 from recipes.errors import ConfigurationError
 from recipes.recipe import Recipe
 from recipes.sections import Augment, Loss, LossName, Model, Optim
@@ -72,6 +73,13 @@ def test_a_step_is_a_function_of_seed_and_step_whatever_was_drawn_before() -> No
     torch.rand(1000)
     take_step(second, *batch(), mixing, step=7)
     assert torch.equal(flat(first), flat(second))
+
+
+def test_an_answer_counts_by_lam_for_its_own_label_and_by_the_rest_for_its_partners() -> None:
+    scores = torch.eye(4)[[0, 1, 2, 3]]
+    a, b = torch.tensor([0, 1, 0, 0]), torch.tensor([1, 2, 2, 1])  # right: a, a, b, neither
+    assert right_answers(scores, Mixed(scores, a, b, 0.7)).item() == pytest.approx(2 * 0.7 + 0.3)
+    assert right_answers(scores, Mixed(scores, a, a, 1.0)).item() == 2
 
 
 def test_clipping_bounds_the_update() -> None:
