@@ -2,25 +2,28 @@
 
     python benchmarks/step.py --data DIR [--model tf_efficientnet_lite0] [--weights FILE] [--image-size 224]
                               [--batch-size 32] [--precision fp32] [--steps 30] [--set section.key=value ...]
+    python benchmarks/step.py --data DIR --techniques [NAME ...] [--steps 2] [--rounds 3] [--batch-size 16] ...
 
 The bare step is a forward pass, cross-entropy, a backward pass and an AdamW update over one synthetic batch that is
 already on the device. It is measured before and after the loop, since a shared machine is not equally fast all day.
 CPU seconds per image are printed beside it: other programs do not distort them (use OMP_NUM_THREADS=1 on a busy
 machine, where waiting threads spin). The loop is `core.train.train` with everything it does: loader, normalisation,
 mixing, clipping, readings.
+
+With --techniques it measures instead what each costs (benchmarks/techniques.py): those whose name begins so, or all but
+compile, which takes minutes before its first step.
 """
 
 from __future__ import annotations
 
 import argparse
 import tempfile
-import time
-from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
 import torch
 import torch.nn.functional as F
+from speed import Clock, Speed
+from techniques import report
 
 from core.device import choose, describe, synchronize
 from core.events import CheckpointSaved, EpochEnded, RunStarted, StepLogged
@@ -46,7 +49,9 @@ def main() -> None:
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--precision", default="fp32")
     parser.add_argument("--channels-last", action=argparse.BooleanOptionalAction, default=True)
-    parser.add_argument("--steps", type=int, default=30)
+    parser.add_argument("--steps", type=int, help="of a measurement: 30, of a turn with --techniques: 2")
+    parser.add_argument("--techniques", nargs="*", metavar="NAME")
+    parser.add_argument("--rounds", type=int, default=3, help="turns of each loop, with --techniques")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
     options = parser.parse_args()
@@ -55,53 +60,20 @@ def main() -> None:
     numbers = Numbers(options.precision, options.channels_last)
     print(f"{recipe.model.name}, {options.image_size} px, batch {options.batch_size}, {options.precision}, "
           f"channels_last {options.channels_last}, {describe(device)}, {torch.get_num_threads()} threads")  # fmt: skip
-    before = bare_step(recipe, numbers, device, options.steps)
+    if options.techniques is not None:
+        report(recipe, options.steps or 2, options.rounds, tuple(options.techniques))
+        return
+    steps = options.steps or 30
+    before = bare_step(recipe, numbers, device, steps)
     loader = loader_alone(recipe, device)
     loop = whole_loop(recipe)
-    after = bare_step(recipe, numbers, device, options.steps)
+    after = bare_step(recipe, numbers, device, steps)
     bare = Speed((before.images + after.images), before.seconds + after.seconds, before.cpu + after.cpu)
     print(f"bare step    {bare}   ({before.rate:.1f} before, {after.rate:.1f} after)")
     print(f"loader alone {loader}")
     share = loop.rate / min(bare.rate, loader.rate)
     print(f"loop         {loop}   {share:.1%} of the smaller of the two")
     print(f"by CPU time the loop runs at {bare.cost / loop.cost:.1%} of the bare step")
-
-
-@dataclass(frozen=True)
-class Speed:
-    """Images and the wall-clock and CPU seconds they took, loader processes included."""
-
-    images: int
-    seconds: float
-    cpu: float
-
-    @property
-    def rate(self) -> float:
-        return self.images / self.seconds
-
-    @property
-    def cost(self) -> float:
-        """CPU seconds of one image."""
-        return self.cpu / self.images
-
-    def __str__(self) -> str:
-        return f"{self.rate:8.1f} images/s  {1000 * self.cost:8.1f} ms of CPU per image"
-
-
-class Clock:
-    """Wall-clock and CPU seconds since it was made."""
-
-    def __init__(self) -> None:
-        self._wall, self._cpu = time.perf_counter(), cpu_seconds()
-
-    def read(self, images: int) -> Speed:
-        return Speed(images, time.perf_counter() - self._wall, cpu_seconds() - self._cpu)
-
-
-def cpu_seconds() -> float:
-    """Of this process and the loader processes it started."""
-    processes = [psutil.Process(), *psutil.Process().children(recursive=True)]
-    return sum(process.cpu_times().user + process.cpu_times().system for process in processes)
 
 
 def described(options: argparse.Namespace) -> Recipe:
