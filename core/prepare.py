@@ -25,7 +25,7 @@ from core.names import check_model_name
 from core.pool import warm_up
 from core.precision import Numbers, choose_numbers
 from core.published import fetch_weights
-from core.run import Best, Position, Run, step_seed
+from core.run import Best, Position, Run, batch_size, step_seed
 from core.weights import copy_fitting, read_weights
 from recipes.errors import ConfigurationError
 from recipes.recipe import Recipe, StagePlan
@@ -33,7 +33,9 @@ from recipes.recipe import Recipe, StagePlan
 PROBE_BATCH = 32  # images per pass when formats are compared before the batch size is known
 
 
-def prepare(recipe: Recipe, folder: Path, *, datasets: Path, init_from: Path | None) -> Generator[Event, None, Run]:
+def prepare(
+    recipe: Recipe, folder: Path, *, datasets: Path, init_from: Path | None, halve: bool = False
+) -> Generator[Event, None, Run]:
     """Everything before the first step; a run whose folder holds a checkpoint is taken up where it was.
 
     Raises DataError or ConfigurationError before anything is trained.
@@ -72,7 +74,20 @@ def prepare(recipe: Recipe, folder: Path, *, datasets: Path, init_from: Path | N
         network.body.compile()  # in place: names in checkpoints stay; each new shape is compiled at its first step
     if saved:
         take_up(run, saved)
+    if halve:
+        yield _halved(run)
     return run
+
+
+def _halved(run: Run) -> Warned:
+    """At most half of the recipe's micro-batch; said in every attempt that is trained so."""
+    whole = max(-(-batch_size(plan) // plan.run.accumulation) for plan in run.plans)
+    run.micro_batch = min(run.micro_batch or whole, max(2, -(-whole // 2)))
+    return Warned(
+        "out_of_memory",
+        f"the system killed an attempt for its memory: micro-batch {whole} -> {run.micro_batch}, accumulation doubled; "
+        f"same images and learning rate, but BatchNorm statistics now see smaller batches",
+    )
 
 
 def take_up(run: Run, saved: dict[str, Any]) -> None:

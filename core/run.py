@@ -158,7 +158,8 @@ def batch_size(plan: StagePlan) -> int:
 
 def micro_batch(run: Run, plan: StagePlan) -> int:
     """Images that pass at once in training: the recipe's, or fewer where the device had no room for them."""
-    return run.micro_batch or -(-batch_size(plan) // plan.run.accumulation)
+    wanted = -(-batch_size(plan) // plan.run.accumulation)
+    return min(wanted, run.micro_batch or wanted)
 
 
 def steps_of(images: int, batch: int) -> int:

@@ -28,13 +28,15 @@ def train(
     datasets: Path,
     stop: Stop = lambda: False,
     init_from: Path | None = None,
+    halve: bool = False,
 ) -> Iterator[Event]:
     """Train `recipe` in `run_dir`, or go on with what is there; yields what happens, ends with RunFinished.
 
     `stop` is asked at every step boundary and batch of validation: True means a checkpoint and
-    RunFinished(STOPPED). `datasets` is where data sets lie that clf fetches itself. Raises JobError.
+    RunFinished(STOPPED). `datasets` is where data sets lie that clf fetches itself. `halve` takes at most half of the
+    recipe's micro-batch: the system killed an earlier attempt for its memory. Raises JobError.
     """
-    run = yield from prepare(recipe, run_dir, datasets=datasets, init_from=init_from)
+    run = yield from prepare(recipe, run_dir, datasets=datasets, init_from=init_from, halve=halve)
     yield run_started(run)
     if run.position.step == 0:
         yield from save_run(run, None)  # so that there is always something to go back to

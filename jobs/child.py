@@ -125,7 +125,18 @@ def _environment(home: Home, attempt: Held) -> dict[str, str]:
         "CUDA_DEVICE_ORDER": "PCI_BUS_ID",  # so that cuda:N is the GPU NVML calls N
         "CLF_HOME": str(home.root),
         TOKEN_VARIABLE: attempt.token,
+        **_watermarks(attempt.device),
     }
+
+
+def _watermarks(device: str) -> dict[str, str]:
+    """On MPS torch may take 1.7 times the recommended memory by default, and the machine swaps until it stands still.
+    At 1.0 it says "out of memory" instead, which a run recovers from; from 0.8 on it gives blocks back early. Ratios
+    that the person has set are left alone."""
+    names = ("PYTORCH_MPS_HIGH_WATERMARK_RATIO", "PYTORCH_MPS_LOW_WATERMARK_RATIO")
+    if device != "mps" or any(name in os.environ for name in names):
+        return {}
+    return dict(zip(names, ("1.0", "0.8"), strict=True))
 
 
 def prepare_directory(attempt: Held) -> None:

@@ -19,6 +19,8 @@ from db.engine import Database
 from db.models import Job, State
 from jobs.ending import End, Ending
 from jobs.ledger import end, note, requeue
+from jobs.room import pause_for_room
+from jobs.spared import SPARED, spared
 from recipes.errors import FailureKind
 from recipes.home import Home
 
@@ -142,7 +144,14 @@ def finish_in(session: Session, attempt: Held, ending: Ending) -> State | None:
 
 def _after_failure(session: Session, job: Job, ending: Ending) -> None:
     message = ending.message or "failed"
-    if ending.end == End.DIED:
+    if ending.kind == FailureKind.DISK_FULL:
+        pause_for_room(session, job, message)
+        return
+    if ending.end == End.DIED and ending.kind == FailureKind.OUT_OF_MEMORY and not spared(session, job.id):
+        requeue(job)
+        note(session, job.id, SPARED, f"{message}; goes on with half the micro-batch", job.attempt)
+        return
+    if ending.end == End.DIED and ending.kind != FailureKind.OUT_OF_MEMORY:
         job.crashes += 1
         if job.crashes < MAX_CRASHES:
             requeue(job)

@@ -26,6 +26,7 @@ class End(StrEnum):
 
 
 EXIT_CODES = {End.SUCCEEDED: 0, End.FAILED: 1, End.STOPPED: 75}  # 75: EX_TEMPFAIL of sysexits.h, try again later
+NO_ROOM_CODE = 74  # EX_IOERR: the disk was too full even for the ending
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,8 @@ def of_exit(code: int | None, *, killed_for_memory: bool = False, stalled: str |
             message="killed by the system for want of memory (SIGKILL)",
             hint="use a smaller --batch-size, or fewer loader processes with --set data.workers=N",
         )
+    if code == NO_ROOM_CODE:
+        return Ending(End.FAILED, kind=FailureKind.DISK_FULL, message="no room left on the disk of its run directory")
     if code is not None and -code in LEAVE_SIGNALS:  # it came before the child listened
         return Ending(End.STOPPED, message=f"left on {_signal_name(-code)}")
     if code is not None and code < 0:

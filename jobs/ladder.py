@@ -29,6 +29,7 @@ class Graces:
 
     asked: float = 60.0
     term: float = 30.0
+    room: float = 30.0  # between two looks whether a full disk has room again
 
 
 class Ladder:

@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import argparse
+import atexit
+import errno
 import faulthandler
 import os
 import signal
@@ -13,8 +15,9 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import NoReturn
 
 from filelock import FileLock, Timeout
 
@@ -22,12 +25,13 @@ from core.events import CheckpointSaved, EpochEnded, Event, Outcome, Preparing, 
 from db import records
 from db.engine import Database, open_database
 from jobs.claims import Held, finish, held, started
-from jobs.ending import EXIT_CODES, End, Ending, write_ending
+from jobs.ending import EXIT_CODES, NO_ROOM_CODE, End, Ending, write_ending
 from jobs.failures import of_error
 from jobs.ledger import get_job
 from jobs.liveness import CHILD_LOCK, process_start
 from jobs.recorder import Recorder
 from jobs.recovery import has_living_worker
+from jobs.spared import spared
 from jobs.stopping import Stop, kill_own_group
 from recipes.errors import ClfError, ConfigurationError, DatabaseError, JobError
 from recipes.home import Home
@@ -35,6 +39,7 @@ from recipes.recipe import Recipe
 
 LOCK_SECONDS = 30.0  # an attempt that is just leaving may still hold the directory or the device
 STALE_CODE = 76
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 Training = Callable[[Home, Held, Recipe, Stop], Iterator[Event]]
 
 
@@ -79,12 +84,23 @@ def run_attempt(home: Home, database: Database, attempt: Held, recipe: Recipe, e
             ending = _train(database, attempt, lambda: events(home, attempt, recipe, stop), stop)
             if stop.stale.is_set():
                 return STALE_CODE
-            write_ending(attempt.run_dir, attempt.token, ending)
+            said = _said(attempt, ending)
             _finish_if_alone(home, database, attempt, ending)
     except Timeout as error:
         say(f"another process holds {error.lock_file}")
         return STALE_CODE
-    return EXIT_CODES[ending.end]
+    return EXIT_CODES[ending.end] if said else NO_ROOM_CODE
+
+
+def _said(attempt: Held, ending: Ending) -> bool:
+    """Leave the ending behind; False where the disk has no room even for that."""
+    try:
+        write_ending(attempt.run_dir, attempt.token, ending)
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        return False
+    return True
 
 
 def _train(database: Database, attempt: Held, events: Callable[[], Iterator[Event]], stop: Stop) -> Ending:
@@ -94,7 +110,8 @@ def _train(database: Database, attempt: Held, events: Callable[[], Iterator[Even
     try:
         return _follow(events(), recorder, stop)
     except Exception as error:
-        traceback.print_exc()
+        with suppress(OSError):  # the log may be on a full disk
+            traceback.print_exc()
         if isinstance(error, ClfError):
             say(f"error: {error.message}" + (f" ({error.hint})" if error.hint else ""))
         return of_error(error)
@@ -108,6 +125,10 @@ def training_events(home: Home, attempt: Held, recipe: Recipe, stop: Stop) -> It
     yield Preparing("loading torch", 0, 0)
     from core.train import train
 
+    database = open_database(home.database)
+    with database.transaction() as session:
+        halve = spared(session, attempt.job_id)
+    database.close()
     run = recipe.run.model_copy(update={"device": attempt.device})
     yield from train(
         recipe.model_copy(update={"run": run}),
@@ -115,6 +136,7 @@ def training_events(home: Home, attempt: Held, recipe: Recipe, stop: Stop) -> It
         datasets=home.datasets,
         stop=stop,
         init_from=init_from(home, recipe),
+        halve=halve,
     )
 
 
@@ -181,9 +203,10 @@ def _finish_if_alone(home: Home, database: Database, attempt: Held, ending: Endi
 
 
 def say(text: str) -> None:
-    """One line in the log, with the time."""
-    sys.stdout.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')}  {text}\n")
-    sys.stdout.flush()
+    """One line in the log, with the time; a line that finds the disk full is lost, the run is not."""
+    with suppress(OSError):
+        sys.stdout.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')}  {text}\n")
+        sys.stdout.flush()
 
 
 def _log(event: Event) -> None:
@@ -207,5 +230,13 @@ def _log(event: Event) -> None:
             say(f"{event.outcome} at epoch {event.epoch}, step {event.step}  {shown}".rstrip())
 
 
+def leave(code: int) -> NoReturn:
+    """End the process once all is said: taking a loaded torch apart object by object would cost 1.5 s of processor."""
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

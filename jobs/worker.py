@@ -8,7 +8,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 from db import records
@@ -21,6 +21,7 @@ from jobs.ladder import Graces
 from jobs.notify import Notifier
 from jobs.post import beat, post, wishes
 from jobs.recovery import recover_abandoned
+from jobs.room import resume_with_room
 from jobs.stopping import LEAVE_SIGNALS
 from jobs.supervision import Supervision, adopt
 from recipes.errors import DatabaseError
@@ -90,15 +91,15 @@ class Worker:
         self._stop = 0  # as Worker.stop_requested
         self._reader: sqlite3.Connection = records.connect(home.database)
         self._mark = -1
-        self._looked = self._beaten = self._recovered = -1e9
+        self._looked = self._beaten = self._recovered = self._roomed = -1e9
 
     def run(self, *, drain: bool, poll: float, only: int | None, on_tick: OnTick) -> int:
         """The loop: adopt what a predecessor left, then tick until there is a reason to leave."""
         with self._listening():
             while not self._tick(drain=drain, poll=poll, only=only):
-                on_tick(self._current.job_id if self._current is not None else None)
+                _tell(on_tick, self._current.job_id if self._current is not None else None)
                 time.sleep(TICK if self._current is not None else min(poll, 0.5))
-            on_tick(None)
+            _tell(on_tick, None)
         self._notifier.close()
         self._reader.close()
         return 130 if signal.SIGINT in self._signals else 0
@@ -146,6 +147,9 @@ class Worker:
             return True
         if only is not None and self._over(only):
             return True
+        if now - self._roomed >= self._graces.room:
+            self._roomed = now
+            resume_with_room(self.database, self._reader)
         if now - self._recovered >= BUSY_BEAT and self._others_run():
             self._recovered = now
             for job_id in recover_abandoned(self.database, self.home):
@@ -226,3 +230,9 @@ class Worker:
 
     def _signalled(self, number: int, _frame: FrameType | None) -> None:
         self._signals.append(number)
+
+
+def _tell(on_tick: OnTick, job_id: int | None) -> None:
+    """Writing to a terminal that is gone fails. What ends a worker in good order is the SIGHUP that comes with it."""
+    with suppress(OSError):
+        on_tick(job_id)
