@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -25,8 +26,13 @@ class DeviceReading:
     power: float | None = None
 
 
+KNOWN = r"auto|cpu|mps|cuda(:\d+)?"
+
+
 def resolve_device(wanted: str) -> str:
     """`auto` and `cuda` as a definite device: cuda:0, mps or cpu; raises QueueError for one that is not there."""
+    if not re.fullmatch(KNOWN, wanted):
+        raise QueueError(f"no device is called '{wanted}'", "auto, cpu, mps, cuda, or cuda:1 for the second GPU")
     count = cuda_count()
     if wanted == "auto":
         return "cuda:0" if count else "mps" if has_mps() else "cpu"

@@ -22,7 +22,7 @@ from recipes.home import Home
 STOP_SECONDS = 120.0
 
 
-def start_detached(home: Home, *, device: str = "auto", drain: bool = False) -> int:
+def start_detached(home: Home, *, device: str = "auto", drain: bool = False, poll: float = 0.5) -> int:
     """Start a worker in a session of its own and return its pid once it is at its post; raises QueueError.
 
     It survives the end of this terminal; what it has to say goes to ``$CLF_HOME/workers/<device>.log``.
@@ -37,17 +37,18 @@ def start_detached(home: Home, *, device: str = "auto", drain: bool = False) -> 
         if worker.device == device:
             raise QueueError(f"{device} already has a worker (pid {worker.pid})", "'clf worker stop' ends it")
     log = worker_log(home, device)
-    told = _start(home, device, log, drain=drain)
+    told = _start(home, device, log, drain=drain, poll=poll)
     if not told.endswith("ready"):
         lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines() or [""]
         raise QueueError(f"the worker of {device} did not start: {lines[-1]}", f"see {log}")
     return int(told.split()[0])
 
 
-def _start(home: Home, device: str, log: Path, *, drain: bool) -> str:
+def _start(home: Home, device: str, log: Path, *, drain: bool, poll: float) -> str:
     """Start it through a process in between that ends at once, so that init adopts it; what it said on the pipe."""
     reading, writing = os.pipe()
-    words = [sys.executable, "-P", "-m", "jobs.launch", str(home.root), device, "--ready", str(writing)]
+    words = [sys.executable, "-P", "-m", "jobs.launch", str(home.root), device]
+    words += ["--ready", str(writing), "--poll", str(poll)]
     with log.open("ab") as out:
         subprocess.run(
             [*words, *(["--drain"] if drain else [])],
@@ -113,14 +114,15 @@ def main() -> int:
     parser.add_argument("home", type=Path)
     parser.add_argument("device")
     parser.add_argument("--drain", action="store_true")
+    parser.add_argument("--poll", type=float, default=0.5)
     parser.add_argument("--ready", type=int)
     options = parser.parse_args()
     if options.ready is None:
-        return _run(Home(options.home), options.device, drain=options.drain, ready=lambda: None)
+        return _run(options, ready=lambda: None)
     if os.fork():
         os._exit(0)
     os.write(options.ready, f"{os.getpid()} ".encode())
-    return _run(Home(options.home), options.device, drain=options.drain, ready=_once(options.ready))
+    return _run(options, ready=_once(options.ready))
 
 
 def _once(pipe: int) -> Callable[[], None]:
@@ -135,16 +137,17 @@ def _once(pipe: int) -> Callable[[], None]:
     return ready
 
 
-def _run(home: Home, device: str, *, drain: bool, ready: Callable[[], None]) -> int:
+def _run(options: argparse.Namespace, *, ready: Callable[[], None]) -> int:
     from jobs.worker import work
     from recipes.errors import ClfError
 
     logging.basicConfig(format="%(asctime)s  %(message)s")
     logging.getLogger("clf").setLevel(logging.INFO)
     log = logging.getLogger("clf.worker")
-    log.info("worker of %s, pid %d", device, os.getpid())
+    log.info("worker of %s, pid %d", options.device, os.getpid())
     try:
-        return work(home, device=device, drain=drain, on_tick=lambda _job_id: ready())
+        home = Home(options.home)
+        return work(home, device=options.device, drain=options.drain, poll=options.poll, on_tick=lambda _job: ready())
     except ClfError as error:
         log.error("%s", error.message)
         return error.exit_code

@@ -16,6 +16,7 @@ import subprocess
 import sys
 import threading
 import tomllib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,27 +44,58 @@ class Wanted:
 
 
 def wanted(home: Home) -> Wanted:
-    """What config.toml asks for; nothing when there is none. Raises RecipeError naming the wrong key."""
+    """What config.toml asks for; nothing when there is none. Raises RecipeError naming what is wrong."""
     try:
         table = tomllib.loads(home.config.read_text(encoding="utf-8")).get("notify", {})
     except FileNotFoundError:
         return Wanted()
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise RecipeError(f"{home.config}: {error}") from error
-    known = {"on", "command", "webhook", "format", "bell"}
-    if unknown := sorted(set(table) - known):
-        raise RecipeError(
-            f"{home.config}: unknown key 'notify.{unknown[0]}'", f"known keys: {', '.join(sorted(known))}"
-        )
-    command, webhook = table.get("command", ()), table.get("webhook")
-    slack = table.get("format", "slack" if webhook and any(sign in webhook for sign in SLACK_LIKE) else "text")
-    return Wanted(
-        on=tuple(table.get("on", OCCASIONS)),
-        command=tuple(shlex.split(command) if isinstance(command, str) else command),
-        webhook=webhook,
-        slack=slack == "slack",
-        bell=bool(table.get("bell", False)),
-    )
+    try:
+        return _wanted(table)
+    except ValueError as error:
+        raise RecipeError(f"{home.config}: {error}", "docs/queue.md shows an example") from error
+
+
+def _wanted(table: Any) -> Wanted:
+    """The table checked; raises ValueError."""
+    known: dict[str, tuple[type | tuple[type, ...], str]] = {
+        "on": (list, "a list"),
+        "command": ((str, list), "a text or a list of words"),
+        "webhook": (str, "an address"),
+        "format": (str, "'text' or 'slack'"),
+        "bell": (bool, "true or false"),
+    }
+    if not isinstance(table, dict):
+        raise ValueError("'notify' must be a table: [notify]")
+    for key, value in table.items():
+        if key not in known:
+            raise ValueError(f"unknown key 'notify.{key}' (known: {', '.join(known)})")
+        kinds, expected = known[key]
+        if not isinstance(value, kinds):
+            raise ValueError(f"notify.{key} must be {expected}, not {value!r}")
+    on, webhook = table.get("on", list(OCCASIONS)), table.get("webhook")
+    if wrong := [each for each in on if each not in OCCASIONS]:
+        raise ValueError(f"notify.on: no occasion {wrong[0]!r} (known: {', '.join(OCCASIONS)})")
+    if webhook is not None and not webhook.startswith(("http://", "https://")):
+        raise ValueError(f"notify.webhook must be an http address, not {webhook!r}")
+    form = table.get("format", "slack" if webhook and any(sign in webhook for sign in SLACK_LIKE) else "text")
+    if form not in ("text", "slack"):
+        raise ValueError(f"notify.format must be 'text' or 'slack', not {form!r}")
+    words = table.get("command", [])
+    command = tuple(shlex.split(words) if isinstance(words, str) else map(str, words))
+    return Wanted(tuple(on), command, webhook, form == "slack", table.get("bell", False))
+
+
+@dataclass(frozen=True)
+class News:
+    """What is told; its fields may stand in a command."""
+
+    id: int
+    name: str
+    state: str
+    event: str
+    message: str
 
 
 def sentence(job: JobRecord, occasion: str) -> str:
@@ -109,17 +141,10 @@ class Notifier:
             thread.join(SECONDS)
 
     def _deliver(self, wishes: Wanted, job: JobRecord, occasion: str) -> None:
-        message = sentence(job, occasion)
-        if wishes.bell and sys.stderr.isatty():
-            sys.stderr.write("\a")
-            sys.stderr.flush()
-        try:
-            if wishes.command:
-                run_command(wishes.command, job, occasion, message)
-            if wishes.webhook:
-                post_webhook(wishes.webhook, message, slack=wishes.slack)
-        except (OSError, ValueError, subprocess.SubprocessError) as error:
-            self._failed(job.id, str(error))
+        news = News(job.id, job.name, job.state, occasion, sentence(job, occasion))
+        for way, trouble in deliver(wishes, news).items():
+            if trouble:
+                self._failed(job.id, f"{way}: {trouble}")
 
     def _failed(self, job_id: int, reason: str) -> None:
         try:
@@ -129,15 +154,45 @@ class Notifier:
             return
 
 
+def deliver(wishes: Wanted, news: News) -> dict[str, str]:
+    """Tell it in every way that is wished: way -> what went wrong, empty where nothing did."""
+    ways: dict[str, Callable[[], None]] = {}
+    if wishes.bell:
+        ways["bell"] = ring
+    if wishes.command:
+        ways["command"] = lambda: run_command(wishes.command, news)
+    if webhook := wishes.webhook:
+        ways["webhook"] = lambda: post_webhook(webhook, news.message, slack=wishes.slack)
+    told = {}
+    for way, act in ways.items():
+        try:
+            act()
+            told[way] = ""
+        except Exception as error:  # whatever a person's command or address may cause: it harms no job
+            told[way] = str(error) or type(error).__name__
+    return told
+
+
+def try_out(home: Home) -> dict[str, str]:
+    """Send a message about no job in every way config.toml asks for, as `deliver` does; raises RecipeError."""
+    return deliver(wanted(home), News(0, "test", "succeeded", "finished", "clf: this is how you will be told"))
+
+
+def ring() -> None:
+    """The bell of the terminal the worker runs in; a worker in the background has none."""
+    if sys.stderr.isatty():
+        sys.stderr.write("\a")
+        sys.stderr.flush()
+
+
 def _occasion(job: JobRecord, interrupted: bool) -> str | None:
     named = {"succeeded": "finished", "failed": "failed"}
     return named.get(job.state) or ("interrupted" if interrupted else None)
 
 
-def run_command(command: tuple[str, ...], job: JobRecord, occasion: str, message: str) -> None:
-    """Run the person's command, words filled in; raises OSError or SubprocessError."""
-    fields: dict[str, Any] = {"id": job.id, "name": job.name, "state": job.state, "event": occasion, "message": message}
-    words = [word.format_map(fields) for word in command]
+def run_command(command: tuple[str, ...], news: News) -> None:
+    """Run the person's command, words filled in; raises OSError, SubprocessError, or LookupError for a wrong field."""
+    words = [word.format_map(vars(news)) for word in command]
     subprocess.run(words, check=True, timeout=SECONDS, stdin=subprocess.DEVNULL, capture_output=True)
 
 
@@ -147,8 +202,6 @@ def post_webhook(address: str, message: str, *, slack: bool) -> None:
 
     body = json.dumps({"text": message}).encode() if slack else message.encode()
     kind = "application/json" if slack else "text/plain; charset=utf-8"
-    if not address.startswith(("http://", "https://")):
-        raise ValueError(f"notify.webhook must be an http address, not {address!r}")
     request = urllib.request.Request(address, data=body, headers={"Content-Type": kind}, method="POST")
     with urllib.request.urlopen(request, timeout=SECONDS):
         pass

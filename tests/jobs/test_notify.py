@@ -79,7 +79,8 @@ def test_slack_gets_json(queue: Queue, server: tuple[str, list[tuple[str, str]]]
 @pytest.mark.parametrize(
     "table",
     ['command = ["/no/such/program"]', 'command = "false"', 'webhook = "http://127.0.0.1:9/x"', 'webhook = "gopher:x"',
-     'colour = "red"', "[[["],
+     'colour = "red"', "[[[", 'command = "echo {nobody}"', 'command = "echo {id.x}"', "command = 'echo \"'",
+     "webhook = 5", 'webhook = "http://["', 'on = "failed"', 'on = ["never"]', 'bell = "loud"', 'format = "xml"'],
 )  # fmt: skip
 def test_what_cannot_be_delivered_is_noted_and_harms_nothing(
     queue: Queue, reader: sqlite3.Connection, table: str
@@ -90,6 +91,25 @@ def test_what_cannot_be_delivered_is_noted_and_harms_nothing(
     notifier.job(job_id, "failed")
     notifier.close()
     assert [event.kind for event in records.events(reader, job_id)] == ["queued", "notify"]
+
+
+def test_a_configuration_that_is_no_table_is_named(home: Home) -> None:
+    home.config.write_text("notify = 3\n")
+    with pytest.raises(RecipeError, match="must be a table"):
+        wanted(home)
+
+
+def test_each_way_is_tried_though_another_fails(
+    queue: Queue, reader: sqlite3.Connection, server: tuple[str, list[tuple[str, str]]]
+) -> None:
+    address, got = server
+    queue.home.config.write_text(f'[notify]\ncommand = "false"\nwebhook = "{address}/topic"\n')
+    notifier = Notifier(queue.home, queue.database)
+    notifier.job(queue.enqueue(doing("steps 5")), "failed")
+    notifier.close()
+    assert len(got) == 1
+    (event,) = [event for event in records.events(reader, 1) if event.kind == "notify"]
+    assert event.message.startswith("could not tell: command:")
 
 
 def test_an_occasion_that_is_not_wished_is_kept_quiet(queue: Queue, reader: sqlite3.Connection) -> None:

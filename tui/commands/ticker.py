@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 
 import typer
 
@@ -10,15 +11,19 @@ from recipes.home import Home
 from tui import states, units
 from tui.commands.foreground import LiveLine
 
+QUIET = 1.0  # seconds without a job after which the worker says that it waits
+
 
 class Ticker:
     """Given the id of the running job (or None) a few times a second."""
 
-    def __init__(self, home: Home) -> None:
+    def __init__(self, home: Home, *, drain: bool = False) -> None:
         self._home = home
         self._line: LiveLine | None = None
         self._job_id: int | None = None
-        self._greeted = False
+        self._idle_since = 0.0
+        self._greeted = drain  # a worker that leaves when nothing is left need not say that it waits
+        self._drain = drain
 
     def tick(self, job_id: int | None) -> None:
         """Draw the running job; say what began and what ended."""
@@ -31,7 +36,7 @@ class Ticker:
                 typer.echo(f"#{job_id} {job.name}: attempt {job.attempt}, log in {job.run_dir}", err=True)
         if self._line is not None:
             self._line.draw()
-        elif not self._greeted:
+        elif not self._greeted and time.monotonic() - self._idle_since > QUIET:
             self._greeted = True
             typer.echo("waiting for jobs; Ctrl-C leaves", err=True)
 
@@ -46,5 +51,4 @@ class Ticker:
         state = "put back, goes on from its checkpoint" if job.state == "queued" else states.state(job)
         typer.echo(f"#{job.id} {job.name}: {state}{result}{reason}", err=True)
         sys.stderr.flush()
-        self._line = None
-        self._greeted = False
+        self._line, self._idle_since, self._greeted = None, time.monotonic(), self._drain
