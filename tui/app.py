@@ -79,6 +79,7 @@ class ClfApp(App[None]):
         self._terminal = Terminal()
         self.set_keymap(self._chosen.keys)
         self.theme_changed_signal.subscribe(self, self._theme_changed)
+        self.app_resume_signal.subscribe(self, self._resumed)
         self.set_interval(POLL_SECONDS, self.poll)
         self.set_interval(TICK_SECONDS, self._tick)
         if not self.is_headless:
@@ -207,6 +208,11 @@ class ClfApp(App[None]):
         self.remembered.theme = self.theme
         self.remember()
         self._tell()
+
+    def _resumed(self, _app: Any) -> None:
+        """Back from ctrl+z: the terminal was handed back empty, and nothing on it is as we left it."""
+        self.refresh(layout=True)
+        self.run_worker(self.poll(force=True))
 
     def remember(self) -> None:
         """Write layout, sort and theme."""

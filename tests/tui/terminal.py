@@ -20,6 +20,8 @@ import pytest
 from recipes.home import Home
 
 DEADLINE = 90.0
+# makes the pseudo-terminal the controlling one, as a shell that stops and resumes its jobs needs it
+TAKE_OVER = "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execvp(sys.argv[1], sys.argv[1:])"
 
 
 class Terminal:
@@ -43,8 +45,9 @@ class Terminal:
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
         variables = {**os.environ, "CLF_HOME": str(home.root), "TERM": "xterm-256color", "OMP_NUM_THREADS": "1"}
         root = Path(__file__).parents[2]
+        command = command or [sys.executable, "-m", "tui.cli", "tui"]
         self.process = subprocess.Popen(
-            command or [sys.executable, "-m", "tui.cli", "tui"],
+            [sys.executable, "-c", TAKE_OVER, *command],
             stdin=slave,
             stdout=slave,
             stderr=slave,

@@ -105,8 +105,9 @@ def test_a_terminal_that_draws_pictures_is_sent_pictures(evaluated: Home, can: s
     terminal = Terminal(evaluated, graphics=can)
     try:
         terminal.until(lambda: "quick_test" in terminal.seen)
-        for key in (":", "6", "\r"):
-            terminal.press(key)
+        terminal.press(":")
+        terminal.until(lambda: "Go to job" in terminal.text())
+        terminal.press("6\r")
         terminal.until(lambda: "Pictures" in terminal.seen)
         terminal.press("7")
         terminal.until(lambda: drawn in terminal.seen)
