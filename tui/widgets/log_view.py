@@ -76,6 +76,7 @@ class LogView(Vertical):
     def _say(self) -> None:
         parts = [
             "no log yet" if self._missing and not self._lines else f"{len(self._lines)} lines",
+            "the log file is gone" if self._missing and self._lines else "",
             "following" if self._log.auto_scroll else "not following (f)",
             f"from {SEVERITIES[self._least]} on" if self._least else "all severities (v)",
             f"only '{self._words}'" if self._words else "",
