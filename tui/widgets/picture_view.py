@@ -26,7 +26,7 @@ from tui.widgets.photo import Photo
 WORST, SHEET = "surest mistakes", "what the network sees"
 KINDS = (WORST, SHEET)
 ZOOMS = (1.0, 1.5, 2.0, 3.0, 4.0)
-CELL = 26  # columns of a mistake at zoom 1
+CELL = 26  # columns of a mistake at zoom 1, about
 SHEET_ROWS = 6
 
 
@@ -144,11 +144,12 @@ class PictureView(Vertical, can_focus=True):
             columns = round(room * ZOOMS[self._zoom])
             path = Static(str(pictures[0].path), classes="said", markup=False)
             return [Photo(pictures[0].path, Content(), columns, 10_000), path]
-        columns = min(room, round(CELL * ZOOMS[self._zoom]))
+        beside = max(1, round(room / (CELL * ZOOMS[self._zoom])))
+        columns = (room - 2 * (beside - 1)) // beside
         grid = Container(
             *(Photo(one.path, Content(one.caption(columns)), columns, max(4, columns // 2)) for one in pictures)
         )
-        grid.styles.grid_size_columns = max(1, (room + 2) // (columns + 2))
+        grid.styles.grid_size_columns = beside
         grid.styles.grid_columns = str(columns)
         return [grid]
 
