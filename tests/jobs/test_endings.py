@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ import pytest
 from jobs.ending import End, Ending, of_exit, read_ending, write_ending
 from jobs.failures import of_error
 from recipes.errors import DataError, HomeError
+from tests.jobs.conftest import ROOT
 
 
 def test_an_ending_is_whole_or_absent_and_belongs_to_its_attempt(tmp_path: Path) -> None:
@@ -55,3 +58,17 @@ def test_an_exception_becomes_a_kind_with_a_message(error: Exception, kind: str)
     ending = of_error(error)
     assert (ending.end, ending.kind) == (End.FAILED, kind)
     assert ending.message
+
+
+def test_a_child_that_has_said_all_leaves_without_taking_itself_apart() -> None:
+    """Its exit functions still run and its log is whole; the network and everything else is left to the system."""
+    code = (
+        "import atexit, jobs.run\n"
+        "class Network:\n    def __del__(self): print('taken apart')\n"
+        "network = Network()\n"
+        "atexit.register(print, 'loader processes closed')\n"
+        "print('last line')\n"
+        "jobs.run.leave(75)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (75, "last line\nloader processes closed\n", "")

@@ -105,6 +105,18 @@ class QueueMachine(Verbs):
         return multiple(*attempts)
 
     @precondition(lambda self: self.running)
+    @rule(target=stale, data=st.data())
+    def it_is_tried_until_no_retry_is_left_and_again_by_hand(self, data: st.DataObject) -> object:
+        device = data.draw(st.sampled_from(sorted(self.running)))
+        job_id, attempts = self.running[device][0].job_id, []
+        while device in self.running:
+            attempts.append(self.end(device, "memory"))
+            if self.model.jobs[job_id].state == "queued" and not self.model.paused:
+                self.take(device, only=job_id)
+        self.retry(job_id, from_scratch=False)
+        return multiple(*attempts)
+
+    @precondition(lambda self: self.running)
     @rule(target=stale, data=st.data(), ending=some_ending, by_another=st.booleans())
     def a_worker_dies_and_its_child_before_the_end_is_recorded(
         self, data: st.DataObject, ending: str, by_another: bool

@@ -16,6 +16,7 @@ from jobs.worker import serve
 from recipes.errors import ClfError
 from recipes.home import Home
 from tests.jobs.child_steps import set_clock
+from tui.commands.ticker import Ticker
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
@@ -38,6 +39,7 @@ if __name__ == "__main__":
             Graces(options.grace, options.grace),
             drain=options.drain,
             poll=0.05,
+            on_tick=Ticker(Home(options.home)).tick,
         )
     except ClfError as error:
         sys.exit(error.message)
