@@ -61,6 +61,7 @@ class RunStarted:
     resumed_epoch: int  # epochs already done; 0 for a fresh run
     resumed_step: int  # optimiser steps already done
     versions: dict[str, str]  # package -> version
+    data_digest: str = ""  # of the manifest it trains on
 
 
 @dataclass(frozen=True)

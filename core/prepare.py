@@ -225,4 +225,5 @@ def run_started(run: Run) -> RunStarted:
         resumed_epoch=run.epochs_done,
         resumed_step=run.position.step,
         versions=dict(versions()),
+        data_digest=run.manifest.digest,
     )

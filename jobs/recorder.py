@@ -41,6 +41,11 @@ _SAMPLE = text(
     " VALUES (:job, :at, :allocated, :reserved, :peak, :total)"
 )
 _EVENT = text("INSERT INTO event (job_id, at, attempt, kind, message) VALUES (:job, :at, :attempt, :kind, :message)")
+_CHANGED = text(
+    "INSERT INTO event (job_id, at, attempt, kind, message) SELECT id, :at, :attempt, 'data',"
+    " 'the data is no longer what it was when the job was queued' FROM job WHERE id = :job AND data_hash != :digest"
+)
+_DIGEST = text("UPDATE job SET data_hash = coalesce(data_hash, :digest) WHERE id = :job")
 _LOST = text("DELETE FROM metric WHERE job_id = :job AND step > :step")
 _CHECKPOINT = (
     "crashes = CASE WHEN :checkpoint > checkpoint_step THEN 0 ELSE crashes END,"
@@ -122,6 +127,10 @@ class Recorder:
             "message": None,
             "phase": "train",
         }
+        if event.data_digest:
+            about = {"job": self._attempt.job_id, "digest": event.data_digest}
+            self._rows.append((_CHANGED, {**about, "at": self._now(), "attempt": self._attempt.attempt}))
+            self._rows.append((_DIGEST, about))
         begun = f", from epoch {event.resumed_epoch}, step {event.resumed_step}" if event.resumed_step else ""
         self._note("training", f"{event.model} on {event.device_name} with {event.precision}{begun}")
 

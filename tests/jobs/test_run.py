@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from core.manifest import build_manifest
 from db import records
 from jobs.claims import claim
 from jobs.queue import Queue
@@ -66,6 +67,7 @@ def test_a_job_is_trained_in_a_child_while_the_worker_stays_free_of_torch(
     assert {"train/loss", "val/accuracy", "val/f1"} <= {
         f"{split}/{name}" for split, name in reader.execute("SELECT DISTINCT split, name FROM metric").fetchall()
     }
+    assert job.data_hash == build_manifest(tiny().data, tiny().run.seed, home.datasets).digest
     folder = Path(job.run_dir or "")
     for name in ("recipe.toml", "training.log", "history.json", "last_checkpoint.pt", "final_model.pt"):
         assert (folder / name).is_file(), name
