@@ -31,5 +31,5 @@ def note() -> str:
     if real_picture() is not None:
         return ""
     if find_spec("textual_image") is None:
-        return "sharper in kitty and sixel terminals: pip install 'clf[images]'"
+        return "sharper in kitty and sixel terminals: pip install textual-image"
     return "half blocks: no kitty graphics, no sixel here"

@@ -52,7 +52,9 @@ def serve(home: Home, *, port: int = 8000, read_only: bool = False, say: Callabl
     Raises ClfError when textual-serve is not installed or the port is taken.
     """
     if find_spec("textual_serve") is None:
-        raise ClfError("the browser needs textual-serve, which is not installed", "pip install 'clf[serve]'")
+        raise ClfError(
+            "the browser needs textual-serve, which is not installed", "in clf's environment: pip install textual-serve"
+        )
     if not 0 <= port <= 65535:
         raise UsageError(f"--port {port}: a port is between 0 and 65535", "leave it out for 8000")
     logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s")

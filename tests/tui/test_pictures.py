@@ -75,7 +75,7 @@ async def test_the_surest_mistakes_are_shown_with_what_was_said(evaluated: Home,
         assert "said tulip 98%" in text
         assert "daisy/1.png" in text
         assert HALF * 20 in text
-        assert "half blocks" in text or "clf[images]" in text
+        assert "half blocks" in text or "pip install textual-image" in text
 
 
 async def test_the_contact_sheet_is_drawn_by_a_child_and_kept(evaluated: Home, opened: Opened) -> None:

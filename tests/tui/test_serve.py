@@ -125,7 +125,7 @@ def test_without_textual_serve_it_says_what_to_install(tmp_path: Path) -> None:
         env={**os.environ, "CLF_HOME": str(tmp_path)},
     )
     assert run.returncode == 1
-    assert "clf[serve]" in run.stderr
+    assert "pip install textual-serve" in run.stderr
     assert len(run.stderr.splitlines()) == 2
 
 
