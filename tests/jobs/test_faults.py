@@ -15,9 +15,11 @@ from pathlib import Path
 
 import pytest
 
+from core.events import EpochEnded
 from db import records
 from db.writing import transaction
 from jobs.queue import Queue
+from jobs.recorder import Recorder
 from recipes.errors import DatabaseError, HomeError
 from recipes.home import Home
 from recipes.recipe import Recipe
@@ -25,6 +27,7 @@ from tests.jobs.conftest import (
     ROOT,
     StartWorker,
     doing,
+    taken,
     until_state,
     until_step,
 )
@@ -219,6 +222,23 @@ def test_a_verb_waits_for_a_process_that_holds_the_database(home: Home, recipe: 
     assert [(job.id, job.state) for job in records.jobs(reader)] == [(2, "queued"), (3, "queued"), (1, "paused")]
     reader.close()
     hasty.close()
+    queue.close()
+
+
+def test_readings_that_found_the_database_locked_are_kept_and_written_later(home: Home, recipe: Recipe) -> None:
+    """Longer than a write waits: each try fails, and what it held goes with the next."""
+    queue = Queue(home, busy_seconds=0.1)
+    job_id = queue.enqueue(recipe)
+    recorder = Recorder(queue.database, taken(queue))
+    with held(home.database, 3600.0) as holder:
+        for step in range(1, 4):
+            recorder.record(EpochEnded("train", step, step, {"val/accuracy": step / 10}, ()))
+            time.sleep(0.3)
+        holder.kill()
+    assert recorder.close()
+    reader = records.connect(home.database)
+    assert records.series(reader, job_id, "val", "accuracy").ys == (0.1, 0.2, 0.3)
+    reader.close()
     queue.close()
 
 
