@@ -122,7 +122,7 @@ class Data(Section):
     balance: Balance = Field(Balance.NONE, description="what to do about classes of unequal size")
     class_weights: str | None = Field(None, description="CSV file with columns class,weight for the loss")
     workers: int | Literal["auto"] = Field(
-        "auto", description="loader processes; `auto` fits the machine; changes no result"
+        "auto", description="loader processes, 0 to 256; `auto` fits the machine; changes no result"
     )
 
     @model_validator(mode="after")
@@ -235,7 +235,7 @@ class Run(Section):
     epochs: int | None = Field(
         None, ge=1, le=100_000, description="epochs of all stages together; unset: the sum of the stages"
     )
-    batch_size: int | Literal["auto"] = Field(32, description="images per optimiser step; `auto` measures")
+    batch_size: int | Literal["auto"] = Field(32, description="images per optimiser step, 1 to 65536; `auto` measures")
     accumulation: int = Field(1, ge=1, le=4096, description="micro-batches per step; batch_size is their sum")
     precision: Precision = Field(Precision.AUTO, description="number format of the passes")
     channels_last: bool | Literal["auto"] = Field("auto", description="memory format of images and weights")
