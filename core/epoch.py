@@ -95,7 +95,9 @@ def _save_due(run: Run) -> bool:
 
 def _check(run: Run, stage: Stage, batch: Batch | None) -> None:
     """Raise Diverged when a step since the last check was not finite. Waits for the device."""
-    if not bool(stage.learner.bad) and (not run.careful or all_finite(run)):
+    learner = stage.learner
+    hopeless = learner.scaler is not None and learner.scaler.get_scale() < 1.0  # no scale is left to blame
+    if not bool(learner.bad) and not hopeless and (not run.careful or all_finite(run)):
         return
     known = batch is not None and run.careful
     raise Diverged(tuple(run.manifest.paths[index] for index in batch.indices.tolist()) if batch and known else ())

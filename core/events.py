@@ -105,7 +105,7 @@ class EpochEnded:
 
     Names: loss, accuracy (0..1), top5 (0..1, where there are more than 5 classes), f1 (macro, 0..1) for the splits
     train, val and, with EMA on, ema; and run/lr, run/gap (train accuracy - val accuracy, 0..1),
-    run/images_per_second, run/seconds.
+    run/images_per_second, run/seconds, and in fp16 run/skipped (steps left out since their numbers overflowed).
     """
 
     stage: str

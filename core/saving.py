@@ -65,6 +65,9 @@ def record_epoch(run: Run, stage: Stage, metrics: dict[str, float], meter: Meter
     full["run/gap"] = full["train/accuracy"] - full["val/accuracy"]
     full["run/lr"] = stage.learner.optimizer.param_groups[-1]["lr"]
     full["run/images_per_second"], full["run/seconds"] = meter.mean_rate, meter.seconds
+    if stage.learner.scaler is not None:
+        full["run/skipped"] = float(stage.learner.skipped)
+        stage.learner.skipped.zero_()
     position = run.position
     run.history.append({"epoch": position.epoch, "stage": stage.plan.name, "step": position.step, **full})
     reached = yield from _save_best(run, full)

@@ -72,6 +72,7 @@ class Stage:
             "plateau": [self.plateau.best, self.plateau.waited, self.plateau.drops],
             "early": [self.waited, self.watched],
             "eval_batch": self.eval_batch,
+            "skipped": int(self.learner.skipped),
         }
 
     def started(self) -> StageStarted:
@@ -160,6 +161,7 @@ def _take_up(stage: Stage, state: dict[str, Any]) -> None:
     stage.plateau = Plateau(*state["plateau"])
     stage.waited, stage.watched = state["early"]
     stage.eval_batch = state["eval_batch"]
+    stage.learner.skipped.fill_(state["skipped"])
 
 
 def observe(stage: Stage, loss: float) -> None:

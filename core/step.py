@@ -51,7 +51,8 @@ def take_step(learner: Learner, images: Tensor, labels: Tensor, augment: Augment
 
     Returns ``(3,)`` on the device: images, loss x images, right. Nothing here waits for the device. Under mixing an
     image counts as right by lam for its own label and by 1 - lam for the other's. A RuntimeError for want of memory
-    leaves weights, statistics and optimiser as they were before the step, unless `learner.updating` is left True.
+    leaves weights, statistics and optimiser as they were before the step, unless `learner.updating` is left True. A
+    step that fp16 leaves out moves no statistics either and counts no image.
     """
     torch.manual_seed(step_seed(learner.seed, step))
     floats = learner.network.normalize(images, learner.numbers.channels_last)
@@ -65,9 +66,14 @@ def take_step(learner: Learner, images: Tensor, labels: Tensor, augment: Augment
         _copy(learner.moving, learner.spare)
         raise
     learner.updating = True
-    _update(learner, loss, step)
+    bad = _update(learner, loss, step)
     learner.updating = False
-    return torch.stack([loss.new_tensor(labels.numel()), loss * labels.numel(), right])
+    row = torch.stack([loss.new_tensor(labels.numel()), loss * labels.numel(), right])
+    if learner.scaler is None:
+        return row
+    for buffer, before in zip(learner.moving, learner.spare, strict=True):
+        buffer.copy_(torch.where(bad, before, buffer))
+    return torch.where(bad, 0.0, row)
 
 
 def _passes(learner: Learner, mixed: Mixed) -> tuple[Tensor, Tensor]:
@@ -109,7 +115,8 @@ def right_answers(scores: Tensor, mixed: Mixed) -> Tensor:
     return mixed.lam * first + (1.0 - mixed.lam) * (predicted == mixed.labels_b).sum().float()
 
 
-def _update(learner: Learner, loss: Tensor, step: int) -> None:
+def _update(learner: Learner, loss: Tensor, step: int) -> Tensor:
+    """Move the weights; returns on the device whether the loss or the gradient was not finite."""
     if learner.scaler is not None:
         learner.scaler.unscale_(learner.optimizer)
     norm = clip(learner.parameters, learner.clip_grad_norm)
@@ -123,6 +130,7 @@ def _update(learner: Learner, loss: Tensor, step: int) -> None:
         learner.optimizer.step()
     if learner.average is not None:
         learner.average.update(learner.network, step=step + 1)
+    return bad
 
 
 def _moving_statistics(network: Network) -> list[Tensor]:

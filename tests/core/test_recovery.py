@@ -14,10 +14,10 @@ from torch.optim import Optimizer
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from core.checkpoint import LAST, load
-from core.events import EpochEnded, Event
+from core.events import EpochEnded, Event, StageStarted
 from recipes.errors import NonFiniteError, OutOfMemoryError
 from recipes.recipe import Recipe
-from tests.core.test_faults import before_each_pass, room_for, warnings
+from tests.core.test_faults import before_each_pass, room_for, spoil, warnings
 
 Make = Callable[..., Recipe]
 Go = Callable[..., list[Event]]
@@ -89,6 +89,25 @@ def test_no_memory_to_evaluate_one_image_fails_with_what_to_try(recipe: Make, ru
     assert "image_size" in caught.value.hint
 
 
+@pytest.mark.parametrize("model", ["test_vit3", "test_resnet"])
+def test_fp16_leaves_a_bad_step_out_counts_it_and_goes_on(recipe: Make, run: Go, tmp_path: Path, model: str) -> None:
+    """The images of one batch are no numbers: neither weights nor BatchNorm statistics nor the record take them in."""
+    with before_each_pass(spoil({2, 5})):
+        events = run(recipe("run.precision=fp16", f"model.name={model}"))
+    epochs = [event.metrics for event in events if isinstance(event, EpochEnded)]
+    assert [metrics["run/skipped"] for metrics in epochs] == [1.0, 1.0]
+    assert all(0 < metrics["train/loss"] < 10 for metrics in epochs)
+    assert not warnings(events, "non_finite")
+    weights = load(tmp_path / "run" / LAST)["weights"]
+    assert all(torch.isfinite(value).all() for value in weights.values() if value.is_floating_point())
+
+
+def test_fp16_that_skips_every_step_fails_and_names_the_files(recipe: Make, run: Go) -> None:
+    with before_each_pass(spoil(set(range(3, 10_000)))), pytest.raises(NonFiniteError) as caught:
+        run(recipe("run.precision=fp16", "run.epochs=20", "data.samples=96"))
+    assert caught.value.message.count(".png") >= 8
+
+
 def frozen(recipe: Make) -> Recipe:
     stages = [{"name": "head", "epochs": 2, "freeze": "backbone"}]
     return recipe("optim.lr=0.01", "augment.level=none", stages=stages)
@@ -113,3 +132,23 @@ def test_a_weight_that_is_no_number_behind_a_fair_loss_still_names_its_batch(
     assert caught.value.message.count(".png") >= 8
     weights = load(tmp_path / "run" / LAST)["weights"]
     assert all(torch.isfinite(value).all() for value in weights.values() if value.is_floating_point())
+
+
+def test_after_a_kill_for_want_of_memory_half_the_micro_batch_is_taken_and_never_less(
+    recipe: Make, run: Go, tmp_path: Path
+) -> None:
+    for _ in range(2):  # the second time it is taken up again
+        events = run(recipe(), "halved", halve=True)
+        assert "micro-batch 16 -> 8" in warnings(events, "out_of_memory")[0]
+    run(recipe("run.accumulation=2"), "accumulated")
+    halved, accumulated = (load(tmp_path / name / LAST)["weights"] for name in ("halved", "accumulated"))
+    assert load(tmp_path / "halved" / LAST)["micro_batch"] == 8
+    assert all(torch.equal(halved[name], accumulated[name]) for name in halved)
+
+
+def test_a_stage_of_smaller_batches_is_not_enlarged_by_what_fitted_before(recipe: Make, run: Go) -> None:
+    stages = [{"name": "large"}, {"name": "small", "run": {"batch_size": 4}}]
+    with before_each_pass(room_for(8, training=True)):
+        events = run(recipe(stages=stages))
+    sizes = [(event.name, event.micro_batch) for event in events if isinstance(event, StageStarted)]
+    assert sizes == [("large", 16), ("small", 4)]
