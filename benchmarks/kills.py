@@ -211,11 +211,14 @@ def unequal(name: str, one: Any, other: Any) -> list[str]:
     if isinstance(one, torch.Tensor) and isinstance(other, torch.Tensor):
         return [] if one.dtype == other.dtype and torch.equal(one, other) else [name]
     if isinstance(one, dict) and isinstance(other, dict) and one.keys() == other.keys():
-        return [line for key in one if key not in TIMES for line in unequal(f"{name}/{key}", one[key], other[key])]
+        pairs = ((f"{name}/{key}", one[key], other[key]) for key in one if key not in TIMES)
+        return [line for pair in pairs for line in unequal(*pair)]
+    if name.endswith("/history") and isinstance(one, str) and isinstance(other, str):
+        return unequal(f"{name}:", json.loads(one), json.loads(other))
     if isinstance(one, list | tuple) and isinstance(other, list | tuple) and len(one) == len(other):
-        pairs = enumerate(zip(one, other, strict=True))
-        return [line for place, pair in pairs for line in unequal(f"{name}/{place}", *pair)]
-    return [] if type(one) is type(other) and one == other else [f"{name}: {one!r} and {other!r}"]
+        places = enumerate(zip(one, other, strict=True))
+        return [line for place, pair in places for line in unequal(f"{name}/{place}", *pair)]
+    return [] if type(one) is type(other) and one == other else [f"{name}: {one!r:.80} and {other!r:.80}"]
 
 
 def show(rows: Counter[str], differing: dict[str, int]) -> None:
