@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from textual.app import App, SystemCommand
+from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
 from textual.css.query import NoMatches
 from textual.screen import Screen
@@ -19,14 +19,16 @@ from textual.screen import Screen
 from recipes.errors import ClfError
 from recipes.home import Home
 from tui import ascii as ascii_signs
-from tui import remembered, warm_up
+from tui import remembered
 from tui.feed import Feed, Overview
 from tui.graphics import ask_terminal
+from tui.key_order import KeyOrderApp
 from tui.screens.confirm import ConfirmScreen
 from tui.screens.live import LiveScreen
 from tui.screens.queue import QueueScreen
 from tui.terminal import Terminal
 from tui.themes import THEMES
+from tui.warm_up import warm_up
 
 if TYPE_CHECKING:
     from jobs.queue import Queue
@@ -35,7 +37,7 @@ POLL_SECONDS = 0.4
 TICK_SECONDS = 1.0  # ages and times left move on even when nothing was written
 
 
-class ClfApp(App[None]):
+class ClfApp(KeyOrderApp):
     """Follows the database of `home`; `clock` gives Unix seconds."""
 
     TITLE = "clf"
@@ -83,14 +85,10 @@ class ClfApp(App[None]):
         self.set_interval(POLL_SECONDS, self.poll)
         self.set_interval(TICK_SECONDS, self._tick)
         if not self.is_headless:
-            self.set_timer(warm_up.SECONDS, self._warm_up)
+            self.run_worker(warm_up(), group="warm-up", exit_on_error=False)
         self.run_worker(self.poll(force=True))
         if self._chosen.trouble:
             self.notify(self._chosen.trouble, severity="warning")
-
-    async def _warm_up(self) -> None:
-        await asyncio.to_thread(warm_up.load)
-        warm_up.calm_the_collector()
 
     async def poll(self, force: bool = False) -> None:
         """Look whether anything changed; never two looks at once."""

@@ -57,7 +57,7 @@ def test_a_job_is_added_watched_and_cancelled_beside_a_real_worker(terminal: tup
     screen.until(lambda: "nothing is queued yet" in screen.seen)
     screen.press("a")
     screen.until(lambda: "learning rate" in screen.seen)
-    for key in ("\r", *"demo", "\r", *"\t\t\t", *"test_resnet", *"\t\t", *"500"):  # recipe demo, model, epochs
+    for key in (*"demo", *"\t\t\t", *"test_resnet", *"\t\t", *"500"):  # recipe demo, model, epochs
         screen.press(key)
     screen.press("\x13")  # ctrl+s
     screen.until(lambda: _job(home) is not None)

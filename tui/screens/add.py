@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, VerticalScroll
-from textual.widgets import Input, Label, Select, Static
+from textual.widgets import Input, Label, Static
 
 from db.records import JobRecord
 from recipes import find
@@ -19,6 +19,7 @@ from tui.feed import Overview
 from tui.screens import preview
 from tui.screens.draft import ENTRIES, Draft, draft
 from tui.screens.live import LiveScreen
+from tui.widgets.choice import Choice
 from tui.widgets.form_preview import FormPreview
 from tui.widgets.form_row import FormRow
 from tui.widgets.key_line import KeyLine
@@ -76,7 +77,7 @@ class AddScreen(LiveScreen):
             return
         names = sorted(find.available(self.clf.home.recipes))
         first = self._first_recipe if self._first_recipe in names else "two_stage" if "two_stage" in names else names[0]
-        yield Select([(name, name) for name in names], value=first, allow_blank=False, id="recipe", compact=True)
+        yield Choice(names, first, blank=False, id="recipe")
 
     def on_mount(self) -> None:
         self._take_recipe()
@@ -106,14 +107,14 @@ class AddScreen(LiveScreen):
         if self._source is not None:
             document: dict[str, Any] = json.loads(self._source.recipe)
             return document
-        name = self.query_one("#recipe", Select).value
+        name = self.query_one("#recipe", Choice).value
         return find.document(str(name), self.clf.home.recipes)
 
-    def on_select_changed(self) -> None:
-        self._take_recipe()
-
-    def on_choice_changed(self) -> None:
-        self._check()
+    def on_choice_changed(self, event: Choice.Changed) -> None:
+        if event.choice.id == "recipe":
+            self._take_recipe()
+        else:
+            self._check()
 
     def on_input_changed(self) -> None:
         self._check()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Vertical
@@ -25,6 +26,12 @@ class AskScreen(Dialog[str | None]):
         with Vertical() as box:
             box.border_title = self._title
             yield Line(self._value, placeholder=self._placeholder, suggester=self._suggester, compact=True)
+
+    def on_key(self, event: events.Key) -> None:
+        """A character that was typed before the line had the focus: over a slow link that is the rule."""
+        if event.is_printable and event.character:
+            event.stop()
+            self.query_one(Line).insert_text_at_cursor(event.character)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Enter takes it."""

@@ -10,8 +10,9 @@ from rich.console import Group
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import VerticalScroll
-from textual.widgets import Static, TabbedContent, TabPane, Tabs
+from textual.containers import Container, VerticalScroll
+from textual.widget import Widget
+from textual.widgets import Static
 
 from db import records
 from db.records import JobRecord
@@ -26,6 +27,7 @@ from tui.widgets.job_summary import JobSummary
 from tui.widgets.key_line import KeyLine
 from tui.widgets.log_view import LogView
 from tui.widgets.picture_view import PictureView
+from tui.widgets.tab_line import TabLine
 
 TABS = ("charts", "machine", "log", "recipe", "results", "events", "pictures")
 TAB_KEYS = tuple(enumerate(TABS, 1))
@@ -60,22 +62,25 @@ class JobScreen(ChartKeys):
         self.job_id = job_id
         self._log: run_files.LogReader | None = None
         self._reading = False
+        self._tab = TABS[0]
 
     def compose(self) -> ComposeResult:
         yield JobSummary()
         yield Static("", id="origin", markup=False)
-        with TabbedContent(initial="charts"):
-            for tab in TABS:
-                with TabPane(tab.capitalize(), id=tab):
-                    if tab in PANELS:
-                        yield ChartPanel(PANELS[tab], id=f"panel-{tab}")
-                    elif tab == "log":
-                        yield LogView()
-                    elif tab == "pictures":
-                        yield PictureView()
-                    else:
-                        yield VerticalScroll(Static("", id=f"text-{tab}"), id=f"scroll-{tab}")
+        yield TabLine(TABS)
+        with Container(id="body"):
+            yield self._content(TABS[0])
         yield KeyLine()
+
+    def _content(self, tab: str) -> Widget:
+        """What a tab shows; built when it is first looked at."""
+        if tab in PANELS:
+            return ChartPanel(PANELS[tab], id=f"panel-{tab}")
+        if tab == "log":
+            return LogView(id="panel-log")
+        if tab == "pictures":
+            return PictureView(id="panel-pictures")
+        return VerticalScroll(Static("", id=f"text-{tab}"), id=f"panel-{tab}")
 
     @property
     def job(self) -> JobRecord | None:
@@ -85,7 +90,7 @@ class JobScreen(ChartKeys):
     @property
     def tab(self) -> str:
         """Which tab is shown."""
-        return self.query_one(TabbedContent).active
+        return self._tab
 
     def targets(self) -> list[JobRecord]:
         return [self.job] if self.job else []
@@ -102,7 +107,6 @@ class JobScreen(ChartKeys):
         self._show_tab()
 
     def on_mount(self) -> None:
-        self.query_one(Tabs).can_focus = False
         self._open()
 
     def _open(self) -> None:
@@ -119,9 +123,8 @@ class JobScreen(ChartKeys):
         parts += [f"attempt {job.attempt}" if job.attempt > 1 else "", job.run_dir or ""]
         self.query_one("#origin", Static).update("  ".join(part for part in parts if part))
 
-    def on_tabbed_content_tab_activated(self) -> None:
-        self.set_focus(self.query_one(PictureView) if self.tab == "pictures" else None)  # its keys are its own
-        self._show_tab()
+    async def on_tab_line_chosen(self, message: TabLine.Chosen) -> None:
+        await self.action_tab(message.tab)
 
     def _show_tab(self) -> None:
         if self.tab in PANELS:
@@ -166,12 +169,21 @@ class JobScreen(ChartKeys):
     def charted(self) -> tuple[JobRecord | None, ChartPanel | None, View]:
         return self.job, self.panel(), self.view()
 
-    def action_tab(self, name: str) -> None:
+    async def action_tab(self, name: str) -> None:
+        """Bring a tab to the front."""
         self.window = self.cursor = None
-        self.query_one(TabbedContent).active = name
+        body = self.query_one("#body")
+        if not body.query(f"#panel-{name}"):
+            await body.mount(self._content(name))
+        for panel in body.children:
+            panel.display = panel.id == f"panel-{name}"
+        self._tab = name
+        self.query_one(TabLine).show(name)
+        self.set_focus(self.query_one(PictureView) if name == "pictures" else None)  # its keys are its own
+        self._show_tab()
 
-    def action_next_tab(self, by: int) -> None:
-        self.action_tab(TABS[(TABS.index(self.tab) + by) % len(TABS)])
+    async def action_next_tab(self, by: int) -> None:
+        await self.action_tab(TABS[(TABS.index(self.tab) + by) % len(TABS)])
 
     def action_neighbour(self, by: int) -> None:
         """The next job in the queue's order."""
@@ -185,16 +197,24 @@ class JobScreen(ChartKeys):
     def _go(self, job_id: int) -> None:
         self.app.switch_screen(JobScreen(job_id))
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """The log's keys work where the log is."""
+        return not (action in ("follow_log", "severity") and self.tab != "log") and super().check_action(
+            action, parameters
+        )
+
     def action_follow_log(self) -> None:
         self.query_one(LogView).follow()
 
     def action_severity(self) -> None:
         self.query_one(LogView).raise_severity()
 
-    def action_search(self) -> None:
-        self.action_tab("log")
+    async def action_search(self) -> None:
+        await self.action_tab("log")
         self.query_one(LogView).search()
 
     def action_scroll(self, by: int) -> None:
-        for area in self.query(f"#scroll-{self.tab}"):
+        for log in self.query(LogView).filter(f"#panel-{self.tab}"):
+            log.scroll_lines(by)
+        for area in self.query(f"VerticalScroll#panel-{self.tab}"):
             area.scroll_relative(y=by * 2, animate=False)

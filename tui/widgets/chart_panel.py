@@ -44,14 +44,15 @@ class ChartPanel(Widget):
     def __init__(self, keys: Sequence[str], *, id: str | None = None) -> None:
         super().__init__(id=id)
         self.keys = tuple(keys)
+        self._charts = {key: Chart(Picture(TITLES[key]), id=f"chart-{key}") for key in self.keys}
+        self._grid = Container(classes="grid")
         self._first = 0
         self._shape = (1, len(self.keys))
 
     def compose(self) -> ComposeResult:
         yield Static(classes="tabs")
-        with Container(classes="grid"):
-            for key in self.keys:
-                yield Chart(Picture(TITLES[key]), id=f"chart-{key}")
+        with self._grid:
+            yield from self._charts.values()
 
     @property
     def visible_keys(self) -> tuple[str, ...]:
@@ -64,12 +65,12 @@ class ChartPanel(Widget):
 
     def chart(self, key: str) -> Chart:
         """The chart of that name."""
-        return self.query_one(f"#chart-{key}", Chart)
+        return self._charts[key]
 
     def show(self, pictures: Mapping[str, Picture]) -> None:
         """New pictures for some of the charts."""
         for key, picture in pictures.items():
-            self.chart(key).show(picture)
+            self._charts[key].show(picture)
 
     def turn(self, by: int) -> None:
         """Bring the next (or previous) chart to the front."""
@@ -91,8 +92,9 @@ class ChartPanel(Widget):
         self._arrange()
 
     def _arrange(self) -> None:
-        visible = self.visible_keys
-        grid = self.query_one(".grid")
+        visible, grid = self.visible_keys, self._grid
+        if len(grid.children) < len(self.keys):  # being built or taken down
+            return
         grid.styles.grid_size_columns = self._shape[0]
         for key in self.keys:
             self.chart(key).display = key in visible

@@ -29,8 +29,8 @@ class LogView(Vertical):
     LogView.searching Input { display: block; }
     """
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
         self._lines: deque[str] = deque(maxlen=KEPT)
         self._least = 0
         self._words = ""
@@ -89,6 +89,12 @@ class LogView(Vertical):
         if self._log.auto_scroll:
             self._log.scroll_end(animate=False)
         self._say()
+
+    def scroll_lines(self, by: int) -> None:
+        """Up or down by a few lines; up also stops following."""
+        if by < 0 and self._log.auto_scroll:
+            self.follow()
+        self._log.scroll_relative(y=by * 3, animate=False)
 
     def raise_severity(self) -> None:
         """All, from WARNING on, from ERROR on, all again."""

@@ -71,8 +71,8 @@ class PictureView(Vertical, can_focus=True):
     PictureView .said { color: $foreground 60%; width: 100%; height: auto; }
     """
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
         self._kind, self._zoom = 0, 0
         self._job: JobRecord | None = None
         self._home: Home | None = None
