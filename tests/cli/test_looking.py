@@ -1,6 +1,7 @@
 """Looking: what the filters let through, and all that is frozen in a job's record."""
 
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -105,3 +106,18 @@ def test_following_a_log_ends_with_the_job(clf: Clf, home: Path) -> None:
 def test_names_are_not_read_as_markup(clf: Clf) -> None:
     clf("enqueue", "demo", "--name", "a (bold) /red/ name")
     assert "a (bold) /red/ name" in clf("status").out
+
+
+@pytest.mark.parametrize("words", [("status",), ("status", "--all"), ("show", "1")])
+def test_a_terminal_that_knows_ascii_alone_is_served(clf: Clf, words: tuple[str, ...]) -> None:
+    clf("enqueue", "demo", "--name", "größer")
+    done = subprocess.run(
+        [sys.executable, "-m", "tui.cli", *words],
+        cwd=Path(__file__).parents[2],
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "gr??er" in done.stdout or "größer" in done.stdout  # click writes UTF-8 where it is told ASCII

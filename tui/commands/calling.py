@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import sys
+from io import TextIOWrapper
 
 import typer
 from typer.exceptions import TyperException
@@ -17,6 +18,9 @@ from tui.commands.verbs import VERBS
 
 def call(words: list[str]) -> int:
     """Carry out `words`; whatever goes wrong is told, and traced back with --debug alone. The exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a sign that the terminal cannot show is no reason to show nothing
+            stream.reconfigure(errors="surrogateescape" if stream.encoding.lower() == "utf-8" else "replace")
     try:
         code = 0
         if words == ["status"]:
