@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import sys
+from contextlib import suppress
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
@@ -11,9 +13,27 @@ if TYPE_CHECKING:
 
 
 def ask_terminal() -> None:
-    """Import textual-image where it is installed: importing it asks the terminal, which only works before the app."""
-    if sys.__stdout__ is not None and sys.__stdout__.isatty() and find_spec("textual_image") is not None:
+    """Import textual-image where it is installed: importing it asks the terminal, which only works before the app.
+
+    A terminal that gives no answer, or one that cannot be understood, has no pictures; the library warns of it with a
+    traceback, which nobody needs to see.
+    """
+    talks = all(stream is not None and stream.isatty() for stream in (sys.__stdin__, sys.__stdout__))
+    if not talks or find_spec("textual_image") is None:
+        return
+    logging.getLogger("textual_image").addHandler(logging.NullHandler())
+    try:
         import textual_image.widget  # noqa: F401
+    except Exception:  # whatever reading an odd answer raises gets through it: UnicodeDecodeError, termios.error
+        _forget_the_answer()
+
+
+def _forget_the_answer() -> None:
+    """Half a character left on the input would end the app's own reading of it."""
+    with suppress(ImportError, OSError):
+        import termios
+
+        termios.tcflush(0, termios.TCIFLUSH)
 
 
 def real_picture() -> type[Widget] | None:

@@ -27,7 +27,8 @@ TAKE_OVER = "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0
 class Terminal:
     """`clf tui` on `columns` x `lines`; what it sends is kept up to its last 200,000 characters.
 
-    `graphics` is "", "sixel" or "kitty": what the terminal says it can draw when asked.
+    `graphics` is "", "sixel" or "kitty": what the terminal says it can draw when asked; "silent" terminals say nothing,
+    "odd" ones something that nobody can read.
     """
 
     def __init__(
@@ -80,6 +81,11 @@ class Terminal:
                 self._answer(new)
 
     def _answer(self, asked: str) -> None:
+        if self.graphics == "silent":
+            return
+        if self.graphics == "odd" and "\x1b[16t" in asked:
+            os.write(self.master, b"\xff\xfe")
+            return
         if "\x1b[c" in asked:
             os.write(self.master, b"\x1b[?62;4c" if self.graphics == "sixel" else b"\x1b[?62c")
         if "\x1b[16t" in asked:

@@ -116,6 +116,24 @@ def test_a_terminal_that_draws_pictures_is_sent_pictures(evaluated: Home, can: s
         terminal.close()
 
 
+@pytest.mark.parametrize("can", ["silent", "odd"])
+def test_a_terminal_that_does_not_answer_gets_half_blocks_and_no_traceback(evaluated: Home, can: str) -> None:
+    terminal = Terminal(evaluated, graphics=can)
+    try:
+        terminal.until(lambda: "quick_test" in terminal.seen)
+        before = terminal.seen[: terminal.seen.index("\x1b[?1049h")]
+        assert "Traceback" not in before
+        assert "Failed" not in before
+        terminal.press(":")
+        terminal.until(lambda: "Go to job" in terminal.text())
+        terminal.press("6\r")
+        terminal.until(lambda: "Pictures" in terminal.seen)
+        terminal.press("7")
+        terminal.until(lambda: HALF in terminal.seen)
+    finally:
+        terminal.close()
+
+
 async def until_quietly(pilot: object, path: Path) -> None:
     for _ in range(200):
         if path.exists():
