@@ -30,6 +30,7 @@ from recipes.recipe import Recipe  # noqa: E402
 
 RECIPE = Recipe.model_validate({"name": "scale", "data": {"source": "digits"}})
 CLF = ("-c", "from tui.cli import main; main()")
+TAB = ("-c", "import os; os.environ['_CLF_COMPLETE'] = 'bash'; from tui.cli import main; main()")
 LIST = """
 import sys; from pathlib import Path
 from db import records
@@ -120,6 +121,8 @@ def measure(home: Home) -> list[tuple[str, tuple[float, float], float]]:
     found = [
         ("clf status", best_of(5, command(home, *CLF, "status")), 0.3),
         ("clf enqueue", best_of(5, command(home, *CLF, "enqueue", "demo")), 0.6),
+        ("TAB behind 'clf show '", best_of(5, command(home, *TAB, "show", "")), 0.2),
+        ("TAB behind 'clf enqueue demo --'", best_of(5, command(home, *TAB, "enqueue", "demo", "--")), 0.2),
         ("clf tui, until a job is drawn", best_of(5, lambda: screen(home)), 1.0),
         ("list of 50 jobs (process)", best_of(5, command(home, "-c", LIST, root)), 0.3),
         ("enqueue (one more)", best_of(5, lambda: queue.enqueue(RECIPE)), 0.6),
