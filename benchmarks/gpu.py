@@ -137,7 +137,9 @@ def resumed(home: Path, device: str, small: bool) -> None:
     for deterministic in (False, True):
         settings: dict[str, Any] = {"deterministic": deterministic, "batch_size": 32, "accumulation": 1}
         plan = described("improved_resnet50", home, device, 2, small, **settings)
-        plan = plan.model_copy(update={"data": plan.data.model_copy(update={"samples": 320, "image_size": 64})})
+        plan = plan.model_copy(
+            update={"data": plan.data.model_copy(update={"samples": 64 if small else 320, "image_size": 64})}
+        )
         runs = [home / f"{name}-{deterministic}" for name in ("whole", "again", "stopped")]
         for folder in runs[:2]:
             exhaust(train(plan, folder, datasets=home / "datasets"))
