@@ -62,6 +62,12 @@ def test_a_frozen_stage_is_tested_frozen_and_from_the_weights_it_starts_from(
     assert found_by(frozen, datasets, init_from=tmp_path / "x.pt").losses != plain.losses
 
 
+def test_the_rates_tried_are_the_tests_own_and_not_the_recipes(recipe: Make, datasets: Path) -> None:
+    one, other = (found_by(recipe(f"optim.lr={lr}"), datasets) for lr in (1e-3, 1e-1))
+    assert one.losses == other.losses
+    assert found_by(recipe(), datasets, highest=1e-3).losses != one.losses
+
+
 def test_an_automatic_batch_size_needs_no_measuring(recipe: Make, datasets: Path) -> None:
     assert len(found_by(recipe("run.batch_size=auto"), datasets).rates) >= 3
 
