@@ -78,11 +78,12 @@ def record_epoch(run: Run, stage: Stage, metrics: dict[str, float], meter: Meter
 
 
 def _save_best(run: Run, metrics: dict[str, float]) -> Generator[Event, None, tuple[str, ...]]:
-    """Compare with the best so far. Averaged weights stand beside the trained ones; the better of the two is kept."""
+    """Compare with the best so far. Averaged weights stand beside the trained ones; the better of the two is kept, and
+    the averaged ones where they are equal: few validation images often say so, and an average wavers less."""
     reached = []
     for name in ("accuracy", "f1", "loss"):
         sign = -1.0 if name == "loss" else 1.0
-        values = {split: metrics[f"{split}/{name}"] for split in ("val", "ema") if f"{split}/{name}" in metrics}
+        values = {split: metrics[f"{split}/{name}"] for split in ("ema", "val") if f"{split}/{name}" in metrics}
         split = max(values, key=lambda key: _orderly(sign * values[key]))
         if not sign * values[split] > sign * getattr(run.best, name):
             continue

@@ -209,8 +209,13 @@ def test_the_better_of_trained_and_averaged_weights_is_kept(recipe: Make, run: G
     ]
     best = max(values, key=lambda each: max(each["val"], each["ema"]))
     assert final["epoch"] == best["epoch"]
-    assert final["averaged"] == (best["ema"] > best["val"])
+    assert final["averaged"] == (best["ema"] >= best["val"])
     assert any(each["ema"] > each["val"] for each in values), "a noisy run whose average is smoother"
+
+
+def test_of_equal_weights_the_averaged_ones_are_kept(recipe: Make, run: Go, tmp_path: Path) -> None:
+    run(recipe("run.epochs=2", "optim.lr=1e-9", "run.ema_decay=0.9"))  # nothing moves: both answer alike
+    assert load(tmp_path / "run" / "final_model.pt")["averaged"]
 
 
 @pytest.mark.parametrize("select", ["accuracy", "f1", "loss"])
