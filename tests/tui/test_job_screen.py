@@ -123,7 +123,7 @@ async def test_results_appear_once_they_exist(home: Home, opened: Opened) -> Non
     async with opened(home) as pilot:
         screen = await _show(pilot, "5")
         assert "no results yet" in screen_text(pilot)
-        _write_results(home.run_dir(2, "two_stage"))
+        write_results(home.run_dir(2, "two_stage"))
         screen.follow(screen.clf.overview)
         await settled(pilot)
         text = screen_text(pilot)
@@ -131,7 +131,7 @@ async def test_results_appear_once_they_exist(home: Home, opened: Opened) -> Non
             assert said in text
 
 
-def _write_results(directory: Path) -> None:
+def write_results(directory: Path) -> None:
     folder = directory / "evaluation"
     folder.mkdir(parents=True)
     classes = [{"class": "daisy", "precision": 0.5, "recall": 1 / 3, "f1": 0.4, "images": 6}]

@@ -38,8 +38,8 @@ class AddScreen(LiveScreen):
         Binding("escape", "leave", "Leave", id="form.leave"),
         Binding("pagedown", "page(1)", "Page down", show=False, id="form.page_down", tooltip="Scroll the result"),
         Binding("pageup", "page(-1)", "Page up", show=False, id="form.page_up", tooltip="Scroll the result"),
-        Binding("down", "app.focus_next", "Next field", show=False, id="form.next"),
-        Binding("up", "app.focus_previous", "Previous field", show=False, id="form.previous"),
+        Binding("down", "app.focus_next", "Next field", show=False, id="form.next", priority=True),
+        Binding("up", "app.focus_previous", "Previous field", show=False, id="form.previous", priority=True),
     ]
 
     def __init__(self, source: JobRecord | None = None, *, edit: bool = False, recipe: str | None = None) -> None:
