@@ -23,6 +23,7 @@ import traceback
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
@@ -106,13 +107,17 @@ def kill_and_compare(home: Path, kills: int, each: int, chance: random.Random) -
         pass
     wholes = [uninterrupted(home, name) for name in RECIPES]
     plans = [schedule(whole, chance) for whole in wholes]
+    missed: list[list[Mark]] = [[], []]
     rows: Counter[str] = Counter()
     differing: dict[str, int] = defaultdict(int)
     number = 0
     while sum(rows.values()) < kills:
-        whole, marks = wholes[number % len(wholes)], plans[number % len(plans)]
+        whole, plan, waiting = wholes[number % 2], plans[number % 2], missed[number % 2]
         folder, number = home / f"run{number:03d}", number + 1
-        done = [kill for kill in (killed(whole, folder, next(marks), chance) for _ in range(each)) if kill]
+        marks = [*waiting[:1], *islice(plan, each - len(waiting[:1]))]  # at the start of a run every instant is ahead
+        came = [(mark, killed(whole, folder, mark, chance)) for mark in marks]
+        waiting[:] = waiting[1:] + [mark for mark, hit in came if not hit and mark[0] != RANDOM]
+        done = [kind for (kind, _), hit in came if hit]
         rows.update(done)
         complete(whole.recipe, folder)
         if wrong := differences(whole.folder, folder):
@@ -134,18 +139,24 @@ def uninterrupted(home: Path, name: str) -> Whole:
 
 
 def schedule(whole: Whole, chance: random.Random) -> Iterator[Mark]:
-    """An instant of every kind in turn and, in between, a random time."""
-    kinds = sorted(whole.counts)
-    while True:
+    """An instant of every phase in turn, of all its kinds in turn, and random times in between."""
+    phases: dict[str, list[str]] = defaultdict(list)
+    for kind in sorted(whole.counts):
+        phases[kind.partition(":")[0]].append(kind)
+    for kinds in phases.values():
         chance.shuffle(kinds)
-        for number, kind in enumerate(kinds):
+    names = sorted(phases)
+    for turn in count():
+        chance.shuffle(names)
+        for number, name in enumerate(names):
+            kind = phases[name][turn % len(phases[name])]
             yield kind, chance.randint(1, whole.counts[kind])
             if number % 4 == 0:
                 yield RANDOM, 0
 
 
-def killed(whole: Whole, folder: Path, mark: Mark, chance: random.Random) -> str | None:
-    """Train in `folder` until the process is killed; its kind, or None when it had reached its end before."""
+def killed(whole: Whole, folder: Path, mark: Mark, chance: random.Random) -> bool:
+    """Train in `folder` until the process is killed; False when it reached its end before."""
     child = fork(whole.recipe, folder, mark, None)
     if mark[0] == RANDOM:
         time.sleep(chance.uniform(0.0, whole.seconds))
@@ -153,7 +164,7 @@ def killed(whole: Whole, folder: Path, mark: Mark, chance: random.Random) -> str
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     if code > 0:
         raise SystemExit(f"a run failed in {folder}")
-    return mark[0] if code == -9 else None
+    return code == -9
 
 
 def complete(recipe: Recipe, folder: Path) -> None:

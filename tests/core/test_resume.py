@@ -17,7 +17,15 @@ def test_a_run_killed_at_thirty_instants_ends_with_the_same_bits(tmp_path: Path)
     words = [sys.executable, str(ROOT / "benchmarks" / "kills.py"), "--kills", "30", "--each", "5"]
     done = subprocess.run([*words, "--keep", str(tmp_path)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    for phase in ("training", "validation", "saving", "a stage change", "features", "the final test", "random time"):
+    for phase in (
+        "training",
+        "validation",
+        "saving",
+        "a stage change",
+        "keeping features",
+        "the final test",
+        "random time",
+    ):
         assert phase in done.stdout
     (total,) = [line.split() for line in done.stdout.splitlines() if line.startswith("all ")]
     assert int(total[1]) >= 30
