@@ -127,7 +127,7 @@ async def test_results_appear_once_they_exist(home: Home, opened: Opened) -> Non
         screen.follow(screen.clf.overview)
         await settled(pilot)
         text = screen_text(pilot)
-        for said in ("daisy", "0.400", "→ tulip", "img/7.jpg", "99%"):
+        for said in ("daisy", "0.400", "taken for", "img/7.jpg", "99%"):
             assert said in text
 
 

@@ -15,6 +15,7 @@ from tui.widgets.chart_panel import ChartPanel
 
 STRENGTHS = (0.0, 0.6, 0.9, 0.97)
 X_AXES = ("epoch", "step", "time")
+CHART_ACTIONS = frozenset({"zoom", "reset", "sideways", "cursor", "smooth", "log_y", "x_axis", "turn"})
 
 
 class AbstractScreen(_MessagePumpMeta, ABCMeta):

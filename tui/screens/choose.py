@@ -9,21 +9,14 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
+from tui.screens.dialog import Dialog
 
-class ChooseScreen(ModalScreen[str]):
+
+class ChooseScreen(Dialog[str]):
     """Returns the key of what was chosen, or an empty string."""
 
-    CSS = """
-    ChooseScreen { align: center middle; background: transparent; }
-    ChooseScreen > Vertical {
-        width: auto; min-width: 40; max-width: 94%; height: auto; padding: 1 2; background: $panel;
-        border: round $primary; border-title-color: $foreground; border-subtitle-color: $foreground 60%;
-    }
-    ChooseScreen Static { width: auto; max-width: 100%; height: auto; }
-    """
     BINDINGS = [Binding("escape,q", "answer('')", "Leave", id="choose.leave")]
 
     def __init__(self, title: str, choices: Mapping[str, tuple[str, str]]) -> None:

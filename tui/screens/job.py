@@ -19,7 +19,7 @@ from db.records import JobRecord
 from tui.charts.panels import View, reach_of
 from tui.feed import Overview
 from tui.screens import run_files
-from tui.screens.chart_keys import ChartKeys
+from tui.screens.chart_keys import CHART_ACTIONS, ChartKeys
 from tui.screens.job_texts import events_table, recipe_text, results_table
 from tui.themes import palette
 from tui.widgets.chart_panel import ChartPanel
@@ -47,8 +47,8 @@ class JobScreen(ChartKeys):
         Binding("shift+tab", "next_tab(-1)", "Previous tab", show=False, id="job.previous_tab"),
         Binding("n", "neighbour(1)", "Next job", show=False, id="job.next"),
         Binding("N", "neighbour(-1)", "Previous job", show=False, id="job.previous"),
-        Binding("f", "follow_log", "Follow", show=False, id="log.follow", tooltip="Log: follow its end or stay"),
-        Binding("v", "severity", "Severity", show=False, id="log.severity", tooltip="Log: all, warnings, errors"),
+        Binding("f", "follow_log", "Follow", id="log.follow", tooltip="Log: follow its end or stay"),
+        Binding("v", "severity", "Severity", id="log.severity", tooltip="Log: all, warnings, errors"),
         Binding("slash", "search", "Search log", key_display="/", show=False, id="log.search"),
         Binding("colon", "goto", "Go to job", key_display=":", show=False, id="queue.goto"),
         Binding("down,j", "scroll(1)", "Down", show=False, id="job.down"),
@@ -178,6 +178,7 @@ class JobScreen(ChartKeys):
         for panel in body.children:
             panel.display = panel.id == f"panel-{name}"
         self._tab = name
+        self.refresh_bindings()
         self.query_one(TabLine).show(name)
         self.set_focus(self.query_one(PictureView) if name == "pictures" else None)  # its keys are its own
         self._show_tab()
@@ -198,10 +199,11 @@ class JobScreen(ChartKeys):
         self.app.switch_screen(JobScreen(job_id))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """The log's keys work where the log is."""
-        return not (action in ("follow_log", "severity") and self.tab != "log") and super().check_action(
-            action, parameters
+        """The keys of charts and log work where charts and log are."""
+        wrong_place = (action in CHART_ACTIONS and self.tab not in PANELS) or (
+            action in ("follow_log", "severity") and self.tab != "log"
         )
+        return not wrong_place and super().check_action(action, parameters)
 
     def action_follow_log(self) -> None:
         self.query_one(LogView).follow()

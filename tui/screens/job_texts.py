@@ -55,7 +55,7 @@ def events_table(events: Sequence[EventRecord], inks: dict[str, str]) -> Table:
 
 def results_table(found: Results, inks: dict[str, str]) -> list[Table | Text]:
     """Figures, the worst classes first, the most confused pairs, the surest mistakes."""
-    figures = "   ".join(f"{name} {value:.4f}" for name, value in found.metrics.items())
+    figures = "   ".join(f"{name.replace('_', ' ')} {_figure(name, value)}" for name, value in found.metrics.items())
     parts: list[Table | Text] = [Text(f"{found.images} test images   {figures}\n", "bold")]
     classes = _grid(("class", "precision", "recall", "F1", "images"), inks)
     for row in sorted(found.classes, key=lambda row: float(row.get("f1", 0))):
@@ -65,12 +65,12 @@ def results_table(found: Results, inks: dict[str, str]) -> list[Table | Text]:
         classes.add_row(str(row.get("class", "")), *numbers, figure, str(row.get("images", "")))
     parts += [classes, Text("")]
     if found.confused:
-        pairs = _grid(("taken for one another", "", "images"), inks)
+        pairs = _grid(("class", "taken for", "images"), inks, words=2)
         for row in found.confused[:10]:
-            pairs.add_row(str(row.get("actual")), f"→ {row.get('predicted')}", str(row.get("images")))
+            pairs.add_row(str(row.get("actual")), f"{row.get('predicted')}", str(row.get("images")))
         parts += [pairs, Text("")]
     if found.worst:
-        worst = _grid(("surest mistakes", "actual", "said", "confidence"), inks)
+        worst = _grid(("surest mistakes", "class", "taken for", "confidence"), inks, words=3)
         for mistake in found.worst:
             sure = float(mistake.get("confidence", 0) or 0)
             worst.add_row(
@@ -80,9 +80,15 @@ def results_table(found: Results, inks: dict[str, str]) -> list[Table | Text]:
     return parts
 
 
-def _grid(titles: Sequence[str], inks: dict[str, str]) -> Table:
+def _figure(name: str, value: float) -> str:
+    """Shares as percentages; a loss is none."""
+    return f"{value:.4f}" if "loss" in name or not 0 <= value <= 1 else units.percent(value)
+
+
+def _grid(titles: Sequence[str], inks: dict[str, str], words: int = 1) -> Table:
+    """The first `words` columns hold words, the others figures."""
     table = Table.grid(padding=(0, 2))
     for index, _title in enumerate(titles):
-        table.add_column(justify="left" if index == 0 else "right" if index > 1 else "left")
+        table.add_column(justify="left" if index < words else "right")
     table.add_row(*(Text(title, inks["quiet"]) for title in titles))
     return table

@@ -98,7 +98,9 @@ class RecipesScreen(LiveScreen):
         except ClfError as error:
             text.append(f"{error.message}\n{error.hint}\n\n", inks["error"])
         try:
-            text.append(found.path.read_text(encoding="utf-8", errors="replace"))
+            for line in found.path.read_text(encoding="utf-8", errors="replace").splitlines():
+                ink = inks["quiet"] if line.startswith("#") else "bold" if line.startswith("[") else ""
+                text.append(f"{line}\n", ink)
         except OSError as error:
             text.append(str(error), inks["error"])
         self.query_one("#file", Static).update(text)

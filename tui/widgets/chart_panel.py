@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import Container
 from textual.message import Message
@@ -11,6 +12,7 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from tui.charts.picture import Picture
+from tui.themes import palette
 from tui.widgets.chart import Chart
 
 TITLES = {
@@ -101,5 +103,6 @@ class ChartPanel(Widget):
         for key in visible:  # a turned panel starts with another chart
             grid.move_child(self.chart(key), after=len(grid.children) - 1)
         self.set_class(len(visible) < len(self.keys), "folded")
-        names = [f"[reverse] {TITLES[k]} [/]" if k in visible else f" {TITLES[k]} " for k in self.keys]
-        self.query_one(".tabs", Static).update(" ".join(names))
+        marked = f"bold on {palette(self.app)['cursor']}"
+        names = [Text(f" {TITLES[key]} ", marked if key in visible else "") for key in self.keys]
+        self.query_one(".tabs", Static).update(Text(" ").join(names))

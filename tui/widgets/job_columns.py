@@ -11,7 +11,7 @@ from tui import units
 from tui.states import SIGNS, data, progress, remaining, short
 from tui.themes import STATE_COLOURS
 
-BAR = 4  # cells of the progress bar beside the epoch
+BAR = 3  # cells of the progress bar beside the epoch
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,8 @@ def _eta(job: JobRecord, now: float) -> str:
 
 def _size(job: JobRecord, _now: float) -> str:
     value = _memory(job)
-    return "" if value is None else units.size(value)
+    text = "" if value is None else units.size(value)
+    return text if value is None or len(text) <= 7 else f"{value / 1e9:.0f} GB"
 
 
 COLUMNS = (
@@ -82,14 +83,14 @@ COLUMNS = (
         importance=10,
         colour=lambda j: STATE_COLOURS[j.state],
     ),
-    Column("name", "job", 15, lambda j, _: j.name, lambda j, _: j.name.lower(), flexible=True, importance=10),
+    Column("name", "job", 17, lambda j, _: j.name, lambda j, _: j.name.lower(), flexible=True, importance=10),
     Column("recipe", "recipe", 13, lambda j, _: j.recipe_name, lambda j, _: j.recipe_name, flexible=True, importance=2),
     Column("data", "data", 9, lambda j, _: data(j.data), lambda j, _: j.data.lower(), flexible=True, importance=6),
     Column("stage", "stage", 9, lambda j, _: j.stage or "", lambda j, _: j.stage or "", importance=1),
     Column("epoch", "epoch", BAR + 8, _epoch, lambda j, _: progress(j), importance=8),
     Column("best", "best", 6, _accuracy, lambda j, _: _nothing(j.best_accuracy), right=True, importance=9),
     Column("eta", "ETA", 7, _eta, lambda j, n: _nothing(remaining(j, n)), right=True, importance=7),
-    Column("memory", "memory", 8, _size, lambda j, _: _nothing(_memory(j)), right=True, importance=5),
+    Column("memory", "memory", 7, _size, lambda j, _: _nothing(_memory(j)), right=True, importance=5),
     Column(
         "age",
         "age",

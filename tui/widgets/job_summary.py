@@ -1,6 +1,9 @@
-"""A job in three lines (four with a hint): what it is, how far it is, and what it wants to say."""
+"""A job in three lines, more for a failure: what it is, how far it is, and what it wants to say."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
+from textwrap import wrap
 
 from rich.text import Text
 from textual.widgets import Static
@@ -36,51 +39,75 @@ class JobSummary(Static):
 
 
 def describe(job: JobRecord, now: float, inks: dict[str, str], width: int) -> Text:
-    """Title line, progress line, and the line of readings, failure or waiting."""
-    colour, quiet = inks.get(STATE_COLOURS[job.state], ""), inks.get("quiet", "")
-    text = Text()
-    text.append(f"#{job.id} ", quiet).append(job.name, "bold")
-    for part in (job.model, states.data(job.data), job.device or ""):
-        text.append(f"  {part}" if part else "", quiet)
-    text.append("\n").append(f"{SIGNS[job.state]} {states.state(job)}", colour)
-    if job.epochs and (job.state == "running" or job.epoch):
-        text.append("  ").append(bar(progress(job), max(8, min(24, width - 52))), colour)
-        text.append(f" {progress(job):4.0%}  epoch {job.epoch}/{job.epochs}")
-        text.append(f"  {job.stage}" if job.stage and job.state == "running" else "", quiet)
-    text.append("\n").append_text(_third(job, now, quiet, inks))
-    lines = text.split("\n")
+    """Title, progress, and readings, failure or waiting; parts that do not fit are left out, a failure is folded."""
+    width = max(1, width)
+    quiet = inks.get("quiet", "")
+    title = Text().append(f"#{job.id} ", quiet).append(job.name, "bold")
+    lines = [_with(title, (job.model, states.data(job.data), job.device or ""), quiet, width)]
+    lines.append(_progress(job, inks, width))
+    if job.state == "failed":
+        lines += _failure(job, inks, width)
+    elif job.state == "running":
+        lines.append(_running(job, now, quiet, width))
+    else:
+        lines.append(_ended_or_waiting(job, quiet, width))
     for line in lines:
-        line.truncate(max(1, width), overflow="ellipsis")
+        line.truncate(width, overflow="ellipsis")
     return Text("\n").join(lines)
 
 
-def _third(job: JobRecord, now: float, quiet: str, inks: dict[str, str]) -> Text:
-    if job.state == "failed":
-        line = Text(job.failure_message or "no reason was recorded", inks.get("error", ""))
-        return line.append(f"\n{job.failure_hint}" if job.failure_hint else "", quiet)
-    if job.state == "running":
-        return _running(job, now, quiet)
-    parts = [
-        f"best {units.percent(job.best_accuracy)} in epoch {job.best_epoch}"
-        if job.best_accuracy is not None and job.best_epoch
-        else "",
+def _with(line: Text, parts: Iterable[str], ink: str, width: int) -> Text:
+    """The line with the parts that fit, two cells apart."""
+    for part in parts:
+        gap = 2 if line else 0
+        if part and len(line) + gap + len(part) <= width:
+            line.append(" " * gap + part, ink)
+    return line
+
+
+def _progress(job: JobRecord, inks: dict[str, str], width: int) -> Text:
+    colour = inks.get(STATE_COLOURS[job.state], "")
+    line = Text().append(f"{SIGNS[job.state]} {states.state(job)}", colour)
+    if not job.epochs or not (job.state == "running" or job.epoch):
+        return line
+    share, epoch = f"{progress(job):.0%}".rjust(4), f"epoch {job.epoch}/{job.epochs}"
+    room = width - len(line) - len(share) - len(epoch) - 5
+    if room >= 4:
+        line.append("  ").append(bar(progress(job), min(24, room)), colour).append(f" {share}")
+    line = _with(line, (epoch,), "", width)
+    return _with(line, (job.stage or "",) if job.state == "running" else (), inks.get("quiet", ""), width)
+
+
+def _failure(job: JobRecord, inks: dict[str, str], width: int) -> list[Text]:
+    """Why it failed, then what to do; each on as many lines as it needs, up to three."""
+    reason = wrap(job.failure_message or "no reason was recorded", max(20, width))[:3]
+    hint = wrap(job.failure_hint or "", max(20, width))[:3]
+    return [
+        *(Text(line, inks.get("error", "")) for line in reason),
+        *(Text(line, inks.get("quiet", "")) for line in hint),
+    ]
+
+
+def _ended_or_waiting(job: JobRecord, quiet: str, width: int) -> Text:
+    known = job.best_accuracy is not None and job.best_epoch
+    parts = (
+        f"best {units.percent(job.best_accuracy)} in epoch {job.best_epoch}" if known else "",
         f"test {units.percent(job.test_accuracy)}" if job.test_accuracy is not None else "",
         f"peak {units.size(job.memory_peak)}" if job.memory_peak else "",
         f"took {units.duration(job.elapsed_seconds)}" if job.elapsed_seconds else "",
         f"added {units.minute(job.created_at)}" if job.state == "queued" else "",
         f"priority {job.priority}" if job.priority else "",
-    ]
-    return Text("  ".join(part for part in parts if part), quiet)
+    )
+    return _with(Text(), parts, quiet, width)
 
 
-def _running(job: JobRecord, now: float, quiet: str) -> Text:
+def _running(job: JobRecord, now: float, quiet: str, width: int) -> Text:
     left = remaining(job, now)
     line = Text(f"step {job.epoch_step}/{job.epoch_steps}" if job.epoch_steps else job.message or job.phase or "")
-    for part in (
-        f"{job.images_per_second:.0f} images/s" if job.images_per_second else "",
+    parts = (
         f"ETA {units.duration(left)}" if left is not None else "",
+        f"{job.images_per_second:.0f} images/s" if job.images_per_second else "",
         f"best {units.percent(job.best_accuracy)}" if job.best_accuracy is not None else "",
         f"{units.size(job.memory)}" if job.memory else "",
-    ):
-        line.append(f"  {part}" if part else "", quiet)
-    return line
+    )
+    return _with(line, parts, quiet, width)
