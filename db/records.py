@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from db.curves import Series, places, reading, sample_at, samples, series
+from db.curves import Series, last_step, places, points, reading, sample_at, samples, series
 from db.names import find
 from db.refusals import NEWEST, refuse_newer
 from db.search import narrowing
@@ -31,7 +31,9 @@ __all__ = [
     "find",
     "job",
     "jobs",
+    "last_step",
     "places",
+    "points",
     "queue_paused",
     "reading",
     "sample_at",

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from db.records import JobRecord
-from tui.charts.panels import View, undecorated
+from tui.charts.panels import Source, View, undecorated
 from tui.charts.picture import Picture
 from tui.charts.read_out import read_out
+from tui.charts.readings import Readings
 
 ROOM = 48  # pictures of some 400 points each
 
@@ -22,6 +23,7 @@ class Album:
     """
 
     def __init__(self) -> None:
+        self._readings = Readings()
         self._kept: OrderedDict[tuple[JobRecord, View, str], Picture] = OrderedDict()
 
     def pictures(
@@ -30,7 +32,9 @@ class Album:
         """What `tui.charts.panels.pictures` gives, from memory where it can be."""
         plain = replace(view, cursor=None)
         missing = [key for key in keys if (job, plain, key) not in self._kept]
-        for key, picture in undecorated(connection, job, plain, missing).items() if missing else ():
+        for key, picture in (
+            undecorated(Source(connection, self._readings), job, plain, missing).items() if missing else ()
+        ):
             self._kept[job, plain, key] = picture
         found = {}
         for key in keys:

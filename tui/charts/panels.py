@@ -12,6 +12,7 @@ from db import records
 from db.records import JobRecord, Series
 from tui.charts.picture import Axes, Curve, Mark, Picture
 from tui.charts.read_out import gap_reading, read_out
+from tui.charts.readings import FINE, Readings
 from tui.charts.scale import Unit
 from tui.charts.smooth import smooth
 
@@ -33,19 +34,33 @@ class View:
 
 def pictures(conn: sqlite3.Connection, job: JobRecord, view: View, keys: Sequence[str]) -> dict[str, Picture]:
     """The charts named by `keys`: loss, accuracy, f1, lr, gap, memory, utilization, temperature, power, speed."""
-    found = undecorated(conn, job, view, keys)
+    found = undecorated(Source(conn, Readings()), job, view, keys)
     return {key: read_out(conn, job.id, picture, view.cursor, view.x_axis) for key, picture in found.items()}
 
 
-def undecorated(conn: sqlite3.Connection, job: JobRecord, view: View, keys: Sequence[str]) -> dict[str, Picture]:
+@dataclass(frozen=True)
+class Source:
+    """Where series come from: the database, and what was read of it before."""
+
+    conn: sqlite3.Connection
+    readings: Readings
+
+    def series(self, job: JobRecord, split: str, name: str, view: View) -> Series:
+        """As dense as the view needs it; only its window where that is much less than all."""
+        window = view.window if view.x_axis == "epoch" else None
+        columns = view.columns if window else min(view.columns, FINE)
+        return self.readings.series(self.conn, job, split, name, columns, window)
+
+
+def undecorated(source: Source, job: JobRecord, view: View, keys: Sequence[str]) -> dict[str, Picture]:
     """The same without the cursor's reading."""
     makers = {"loss": _loss, "accuracy": _accuracy, "f1": _f1, "lr": _lr, "gap": _gap, "speed": _speed}
-    found = {key: makers[key](conn, job, view) for key in keys if key in makers}
+    found = {key: makers[key](source, job, view) for key in keys if key in makers}
     if found and view.x_axis != "epoch":
-        ruler = Ruler(records.places(conn, job.id, columns=view.columns), view.x_axis)
+        ruler = Ruler(records.places(source.conn, job.id, columns=min(view.columns, FINE)), view.x_axis)
         found = {key: ruler.laid_on(picture) for key, picture in found.items()}
     if machine := [key for key in keys if key not in makers]:
-        readings = records.samples(conn, job.id, columns=view.columns)
+        readings = records.samples(source.conn, job.id, columns=view.columns)
         found |= {key: _machine(key, readings, view) for key in machine}
     return {key: found[key] for key in keys}
 
@@ -74,11 +89,11 @@ class Ruler:
         return x0 if e1 == e0 else x0 + (x1 - x0) * (epoch - e0) / (e1 - e0)
 
 
-def _read(conn: sqlite3.Connection, job: JobRecord, view: View, names: dict[str, tuple[str, int]]) -> list[Curve]:
+def _read(source: Source, job: JobRecord, view: View, names: dict[str, tuple[str, int]]) -> list[Curve]:
     curves = []
     for key, (label, colour) in names.items():
         split, name = key.split("/")
-        series = records.series(conn, job.id, split, name, columns=view.columns)
+        series = source.series(job, split, name, view)
         curves += _curves(series, label, colour, view)
     return curves
 
@@ -100,11 +115,11 @@ def _picture(title: str, curves: list[Curve], axes: Axes, marks: list[Mark], vie
     return Picture(title, tuple(curves), axes, tuple(marks))
 
 
-def _loss(conn: sqlite3.Connection, job: JobRecord, view: View) -> Picture:
+def _loss(source: Source, job: JobRecord, view: View) -> Picture:
     curves = _read(
-        conn, job, view, {"train/loss": ("train", TRAIN), "val/loss": ("val", VAL), "ema/loss": ("ema", EMA)}
+        source, job, view, {"train/loss": ("train", TRAIN), "val/loss": ("val", VAL), "ema/loss": ("ema", EMA)}
     )
-    within = records.series(conn, job.id, "step", "loss", columns=view.columns)
+    within = source.series(job, "step", "loss", view)
     if within.xs and not any(curve.name == "train" for curve in curves):
         curves = [*_curves(within, "train", TRAIN, view), *curves]
     elif within.xs:
@@ -112,42 +127,43 @@ def _loss(conn: sqlite3.Connection, job: JobRecord, view: View) -> Picture:
     return _picture("Loss", curves, Axes(log_y=view.log_y, window=view.window), _stage_marks(job), view)
 
 
-def _accuracy(conn: sqlite3.Connection, job: JobRecord, view: View) -> Picture:
+def _accuracy(source: Source, job: JobRecord, view: View) -> Picture:
     names = {"train/accuracy": ("train", TRAIN), "val/accuracy": ("val", VAL), "ema/accuracy": ("ema", EMA)}
     marks = _stage_marks(job)
     if job.best_accuracy is not None and job.best_epoch:
         marks.append(Mark(job.best_epoch, job.best_accuracy, glyph="★"))
-    return _picture("Accuracy", _read(conn, job, view, names), _shares(view), marks, view)
+    return _picture("Accuracy", _read(source, job, view, names), _shares(view), marks, view)
 
 
-def _f1(conn: sqlite3.Connection, job: JobRecord, view: View) -> Picture:
+def _f1(source: Source, job: JobRecord, view: View) -> Picture:
     names = {"train/f1": ("train", TRAIN), "val/f1": ("val", VAL), "ema/f1": ("ema", EMA)}
-    return _picture("Macro F1", _read(conn, job, view, names), _shares(view), _stage_marks(job), view)
+    return _picture("Macro F1", _read(source, job, view, names), _shares(view), _stage_marks(job), view)
 
 
 def _shares(view: View) -> Axes:
     return Axes(Unit.PERCENT, log_y=view.log_y, window=view.window)
 
 
-def _lr(conn: sqlite3.Connection, job: JobRecord, view: View) -> Picture:
+def _lr(source: Source, job: JobRecord, view: View) -> Picture:
     """Within-epoch readings where there are any: a warm-up is often over before the first epoch is."""
-    curves = _read(conn, job, View(view.columns), {"step/lr": ("lr", 3)})
-    curves = curves or _read(conn, job, View(view.columns), {"run/lr": ("lr", 3)})
+    plain = replace(view, smoothing=0.0)
+    curves = _read(source, job, plain, {"step/lr": ("lr", 3)})
+    curves = curves or _read(source, job, plain, {"run/lr": ("lr", 3)})
     axes = Axes(log_y=view.log_y, window=view.window, least=(0.0,))
     return _picture("Learning rate", curves, axes, [*_warmup_marks(job), *_stage_marks(job)], view)
 
 
-def _gap(conn: sqlite3.Connection, job: JobRecord, view: View) -> Picture:
-    curves = _read(conn, job, view, {"run/gap": ("train−val", 5)})
+def _gap(source: Source, job: JobRecord, view: View) -> Picture:
+    curves = _read(source, job, view, {"run/gap": ("train−val", 5)})
     last = next((y for curve in curves[:1] for y in reversed(curve.ys) if y is not None), None)
     curves = [curve if curve.faint else replace(curve, note=gap_reading(last)) for curve in curves]
     axes = Axes(Unit.PERCENT, window=view.window, least=(0.0, 0.05, 0.10))
     return _picture("Gap", curves, axes, _stage_marks(job), view)
 
 
-def _speed(conn: sqlite3.Connection, job: JobRecord, view: View) -> Picture:
-    curves = _read(conn, job, view, {"step/images_per_second": ("images/s", 6)})
-    curves = curves or _read(conn, job, view, {"run/images_per_second": ("images/s", 6)})
+def _speed(source: Source, job: JobRecord, view: View) -> Picture:
+    curves = _read(source, job, view, {"step/images_per_second": ("images/s", 6)})
+    curves = curves or _read(source, job, view, {"run/images_per_second": ("images/s", 6)})
     return _picture("Speed", curves, Axes(window=view.window, least=(0.0,)), [], view)
 
 
