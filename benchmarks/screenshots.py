@@ -21,9 +21,8 @@ IMAGES = Path(__file__).parent.parent / "docs" / "images"
 # name -> (columns, rows), keys
 PICTURES: dict[str, tuple[tuple[int, int], tuple[str, ...]]] = {
     "queue": ((126, 36), ()),
-    "queue-narrow": ((80, 24), ()),
     "job": ((126, 36), ("enter",)),
-    "add": ((126, 36), ("a", "tab", *"flowers", "tab", "tab", "tab", "tab", *"60")),
+    "add": ((126, 36), ("a", "tab", *"/data/flowers", "tab", "tab", "tab", "tab", *"60")),
     "compare": ((140, 36), ("j", "j", "j", "j", "space", "G", "space", "g", "space", "o")),
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, ClassVar
 
 from rich.table import Table
@@ -12,6 +13,7 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, VerticalScroll
+from textual.css.query import NoMatches
 from textual.widgets import Static
 
 from db import records
@@ -98,12 +100,13 @@ class CompareScreen(LiveScreen):
             strength = self.clf.remembered.smoothing
             curves = await self.clf.feed.read(lambda c: _curves(c, jobs, split, name, columns, strength))
             self._losses = await self.clf.feed.read(lambda c: _lowest(c, jobs)) or {}
-            if curves is not None and self.is_mounted:
+            if curves is not None and self.query(Chart):  # the screen may have been left meanwhile
                 unit = Unit.PERCENT if name in ("accuracy", "f1") else Unit.NUMBER
                 axes = Axes(unit, log_y=self.clf.remembered.log_y)
                 title = f"{TITLES.get(name, name)}, {split}" if split != "run" else TITLES[name]
                 self.query_one(Chart).show(Picture(title, tuple(curves), axes))
-                self._tables()
+                with suppress(NoMatches):
+                    self._tables()
         finally:
             self._reading = False
 

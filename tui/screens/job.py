@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar
 
@@ -11,6 +12,7 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container, VerticalScroll
+from textual.css.query import NoMatches
 from textual.widget import Widget
 from textual.widgets import Static
 
@@ -121,7 +123,8 @@ class JobScreen(ChartKeys):
         parts = [f"clf {job.clf_version}", f"git {job.git_commit[:9]}" if job.git_commit else ""]
         parts += [f"{name} {known[name]}" for name in ("torch", "timm") if name in known]
         parts += [f"attempt {job.attempt}" if job.attempt > 1 else "", job.run_dir or ""]
-        self.query_one("#origin", Static).update("  ".join(part for part in parts if part))
+        for line in self.query("#origin").results(Static):  # none once the screen was left
+            line.update("  ".join(part for part in parts if part))
 
     async def on_tab_line_chosen(self, message: TabLine.Chosen) -> None:
         await self.action_tab(message.tab)
@@ -135,22 +138,26 @@ class JobScreen(ChartKeys):
 
     async def _load_text(self, tab: str, job: JobRecord) -> None:
         try:
-            if tab == "log":
-                lines = await asyncio.to_thread(self._log.lines) if self._log else None
-                self.query_one(LogView).add(lines)
-            elif tab == "recipe":
-                self._say(tab, await asyncio.to_thread(recipe_text, job, self.clf.home, palette(self.app)))
-            elif tab == "results":
-                found = await asyncio.to_thread(run_files.results, Path(job.run_dir)) if job.run_dir else None
-                none = Text("no results yet: they are written when the run ends", palette(self.app)["quiet"])
-                self._say(tab, Group(*results_table(found, palette(self.app))) if found else none)
-            elif tab == "events":
-                events = await self.clf.feed.read(lambda connection: records.events(connection, job.id))
-                self._say(tab, events_table(events or (), palette(self.app)))
-            elif tab == "pictures":
-                await self.query_one(PictureView).look(job, self.clf.home, kept=not self.clf.read_only)
+            with suppress(NoMatches):  # the screen may have been left meanwhile
+                await self._read_text(tab, job)
         finally:
             self._reading = False
+
+    async def _read_text(self, tab: str, job: JobRecord) -> None:
+        if tab == "log":
+            lines = await asyncio.to_thread(self._log.lines) if self._log else None
+            self.query_one(LogView).add(lines)
+        elif tab == "recipe":
+            self._say(tab, await asyncio.to_thread(recipe_text, job, self.clf.home, palette(self.app)))
+        elif tab == "results":
+            found = await asyncio.to_thread(run_files.results, Path(job.run_dir)) if job.run_dir else None
+            none = Text("no results yet: they are written when the run ends", palette(self.app)["quiet"])
+            self._say(tab, Group(*results_table(found, palette(self.app))) if found else none)
+        elif tab == "events":
+            events = await self.clf.feed.read(lambda connection: records.events(connection, job.id))
+            self._say(tab, events_table(events or (), palette(self.app)))
+        elif tab == "pictures":
+            await self.query_one(PictureView).look(job, self.clf.home, kept=not self.clf.read_only)
 
     def _say(self, tab: str, content: Text | Group | object) -> None:
         self.query_one(f"#text-{tab}", Static).update(content)  # type: ignore[arg-type]
