@@ -23,7 +23,8 @@ demo: $(VENV)/.installed  ## set up, train on handwritten digits, show the resul
 	@$(BIN)/clf run demo
 
 test: $(VENV)/.installed-dev  ## set up and run the tests
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --maxprocesses 4
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --maxprocesses 4 --ignore=tests/tui
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/tui
 
 check: $(VENV)/.installed-dev  ## linters, types, import rules
 	$(BIN)/ruff check .
