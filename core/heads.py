@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import torch
-from torch import nn
+import torch.nn.functional as F
+from torch import Tensor, nn
 
 from recipes.errors import ConfigurationError
 
@@ -28,6 +29,24 @@ class MlpHead(nn.Sequential):
             nn.Dropout(dropout / 2),
             nn.Linear(128, classes),
         )
+
+
+class DropoutLinear(nn.Linear):
+    """A linear layer ``(N, F)`` to ``(N, classes)`` that drops a share of its own input (Srivastava et al. 2014).
+
+    timm's own dropout before the classifier follows the mode of the whole model, which is off for a frozen backbone;
+    this one follows the classifier's. Its parameters have the names of a plain linear layer.
+    """
+
+    def __init__(self, plain: nn.Linear, dropout: float) -> None:
+        """`plain`'s own parameters, with `dropout` before them."""
+        super().__init__(plain.in_features, plain.out_features, device="meta")
+        self.weight, self.bias = plain.weight, plain.bias
+        self.dropout = dropout
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Class scores of the features."""
+        return super().forward(F.dropout(features, self.dropout, self.training))
 
 
 def classifier_name(model: nn.Module) -> str:
@@ -55,6 +74,15 @@ def put_mlp_head(model: nn.Module, classes: int, dropout: float) -> None:
         )
     device, dtype = linear.weight.device, torch.get_default_dtype()
     model.set_submodule(name, MlpHead(linear.in_features, classes, dropout).to(device, dtype))
+
+
+def put_dropout(model: nn.Module, dropout: float) -> bool:
+    """Put dropout before the linear classifier of a timm `model`, in place; False when its classifier is no such."""
+    classifier = model.get_classifier()  # type: ignore[operator]
+    if not isinstance(classifier, nn.Linear):
+        return False
+    model.set_submodule(classifier_name(model), DropoutLinear(classifier, dropout))
+    return True
 
 
 def classifier_parameters(model: nn.Module) -> set[str]:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from core.heads import classifier_name, put_mlp_head
+from core.heads import classifier_name, put_dropout, put_mlp_head
 from core.names import check_model_name
 from core.published import BOTH_WAYS_OUT, published_weights
 from core.weights import load_backbone, read_weights
@@ -48,11 +48,15 @@ def build(model: Model, classes: int, image_size: int, *, fetch: bool = True) ->
     With `fetch` off no weights are read or downloaded: a checkpoint will fill them. Raises ConfigurationError.
     """
     name = check_model_name(model.name)
-    arguments: dict[str, Any] = {"num_classes": classes, **_regularisation(model)}
+    arguments: dict[str, Any] = {"num_classes": classes}
+    if model.drop_path:
+        arguments["drop_path_rate"] = model.drop_path
     wants_file = model.weights is not None
     if fetch and model.pretrained and not wants_file:
         arguments |= published_weights(name)
     body = _create(name, arguments, image_size)
+    if model.dropout and model.head is Head.LINEAR and not put_dropout(body, model.dropout):
+        body = _create(name, {**arguments, "drop_rate": model.dropout}, image_size)
     if fetch and (model.pretrained or wants_file):
         _renew_classifier(body, classes)
     if fetch and wants_file:
@@ -65,15 +69,6 @@ def build(model: Model, classes: int, image_size: int, *, fetch: bool = True) ->
     if model.grad_checkpointing:
         _checkpoint_gradients(body, name)
     return Network(body, *_input_statistics(body))
-
-
-def _regularisation(model: Model) -> dict[str, Any]:
-    chosen: dict[str, Any] = {}
-    if model.dropout and model.head is Head.LINEAR:
-        chosen["drop_rate"] = model.dropout
-    if model.drop_path:
-        chosen["drop_path_rate"] = model.drop_path
-    return chosen
 
 
 def _create(name: str, arguments: dict[str, Any], image_size: int) -> nn.Module:

@@ -177,6 +177,34 @@ def test_dropout_and_drop_path_make_passes_differ(setting: str) -> None:
     assert varies(build(scratch("test_convnext", **{setting: 0.5}), 5, 32).body)
 
 
+@pytest.mark.parametrize("name", ["test_resnet", "test_efficientnet", "test_vit", "test_convnext"])
+@pytest.mark.parametrize("head", list(Head))
+def test_dropout_before_the_classifier_works_on_a_frozen_backbone(name: str, head: Head) -> None:
+    images = torch.randn(8, 3, 32, 32)
+    for dropout in (0.0, 0.5):
+        body = build(scratch(name, head=head, dropout=dropout), 5, 32).body
+        freeze_backbone(body, frozen=True)
+        set_training(body, frozen=True)
+        assert torch.equal(body(images), body(images)) is (dropout == 0)
+        body.eval()
+        assert torch.equal(body(images), body(images))
+
+
+def test_dropout_drops_its_share_of_the_features_once_and_keeps_the_names_of_the_weights() -> None:
+    plain, dropping = (build(scratch("test_resnet", dropout=rate), 5, 32).body for rate in (0.0, 0.25))
+    assert list(plain.state_dict()) == list(dropping.state_dict())
+    classifier = dropping.get_submodule("fc")
+    classifier.weight.data.fill_(1.0)
+    features = torch.ones(2000, classifier.in_features)
+    kept = (classifier(features) - classifier.bias)[:, 0] * 0.75 / classifier.in_features
+    assert kept.mean().item() == pytest.approx(0.75, abs=0.01)
+    assert getattr(dropping, "drop_rate") == 0  # noqa: B009 - timm's own would drop a second time
+
+
+def test_dropout_of_a_classifier_that_is_not_linear_is_timms_own() -> None:
+    assert varies(build(scratch("dla34", dropout=0.5), 5, 64).body)
+
+
 def test_spatial_dropout_drops_whole_channels_in_every_residual_block() -> None:
     assert not varies(build(scratch("resnet26"), 5, 32).body)
     body = build(scratch("resnet26", spatial_dropout=0.5), 5, 32).body
