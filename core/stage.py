@@ -44,10 +44,6 @@ class Stage:
     val_seconds: float = 0.0  # of the last validation, for the time left
 
     @property
-    def last_epoch(self) -> int:
-        return self.first_epoch + self.plan.epochs - 1
-
-    @property
     def frozen(self) -> bool:
         return self.plan.freeze is Freeze.BACKBONE
 

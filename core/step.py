@@ -49,11 +49,11 @@ class Learner:
 def take_step(learner: Learner, images: Tensor, labels: Tensor, augment: Augment, step: int) -> Tensor:
     """Update the weights with one batch: uint8 images ``(N, 3, H, W)`` and labels ``(N,)`` on the device.
 
-    Returns ``(3,)`` on the device: images, loss x images, right. Nothing here waits for the device but fp16's
-    loss scaler, which asks whether to step. Under mixing an
-    image counts as right by lam for its own label and by 1 - lam for the other's. A RuntimeError for want of memory
-    leaves weights, statistics and optimiser as they were before the step, unless `learner.updating` is left True. A
-    step that fp16 leaves out moves no statistics either and counts no image.
+    Returns ``(3,)`` on the device: images, loss x images, right. Nothing here waits for the device but fp16's loss
+    scaler, which asks whether to step. Under mixing an image counts as right by lam for its own label and by 1 - lam
+    for the other's. A RuntimeError for want of memory leaves weights, statistics and optimiser as they were before the
+    step, unless `learner.updating` is left True. A step that fp16 leaves out moves no statistics either and counts no
+    image.
     """
     torch.manual_seed(step_seed(learner.seed, step))
     floats = learner.network.normalize(images, learner.numbers.channels_last)

@@ -33,7 +33,6 @@ class Child:
         self.attempt = attempt
         self.pid = pid
         self.started = started
-        self.adopted = process is None
         self._process = process
         self._memory = MemoryWatch(pid) if pid is not None else None
 

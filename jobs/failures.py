@@ -28,7 +28,7 @@ def of_error(error: BaseException) -> Ending:
         )
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return _failed(FailureKind.DISK_FULL, f"no room left: {error}", "make room, then clf retry ID")
-    if "CUDA error" in text or "device lost" in text.lower():
+    if type(error).__name__ == "AcceleratorError" or "CUDA error" in text or "device lost" in text.lower():
         return _failed(FailureKind.DEVICE_LOST, text, LOG)
     return _failed(FailureKind.ERROR, f"{type(error).__name__}: {text}" if text else type(error).__name__, LOG)
 

@@ -22,7 +22,7 @@ BEGINNING: dict[str, object] = dict.fromkeys(
     0,
 )  # fmt: skip
 OPEN = "('queued', 'running', 'paused')"  # the states of a job that has not ended
-LAST = f"SELECT coalesce(max(position), 0.0) FROM job WHERE state IN {OPEN}"
+NEXT = f"SELECT coalesce(max(position), 0.0) + 1.0 FROM job WHERE state IN {OPEN}"  # behind every job not ended
 TWIN = f"SELECT id, state FROM job WHERE unique_key = ? AND (state = 'succeeded' OR state IN {OPEN}) LIMIT 1"
 
 
@@ -66,8 +66,8 @@ class Inbox:
         with transaction(self.home.database, self.busy_seconds) as connection:
             if unique:
                 _refuse_twin(connection, row["unique_key"])
-            last = connection.execute(LAST).fetchone()[0]
-            job_id = insert(connection, "job", row | {"position": last + 1.0})
+            position = connection.execute(NEXT).fetchone()[0]
+            job_id = insert(connection, "job", row | {"position": position})
             _wait_for(connection, job_id, dict.fromkeys(after_any, True) | dict.fromkeys(after, False))
             message = "added" + (", paused" if paused else "")
             event = {"job_id": job_id, "at": now, "attempt": 0, "kind": "queued", "message": message}

@@ -9,7 +9,7 @@ from sqlalchemy import text
 from sqlmodel import Session, col, select
 
 from db.models import Dependency, Event, Job, State
-from jobs.inbox import LAST
+from jobs.inbox import NEXT
 from recipes.errors import NotFoundError, QueueError
 
 
@@ -53,7 +53,7 @@ def release(job: Job) -> None:
 
 def last_position(session: Session) -> float:
     """A position behind every job that has not ended."""
-    return float(session.connection().execute(text(LAST)).scalar_one()) + 1.0
+    return float(session.connection().execute(text(NEXT)).scalar_one())
 
 
 def neighbours(session: Session, job: Job) -> list[Job]:

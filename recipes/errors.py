@@ -12,8 +12,10 @@ ClfError                    exit 1   something the person can mend; message says
     ├── ConfigurationError           unknown model, weights that do not fit, a device that is not there
     ├── OutOfMemoryError             the device has no memory left at micro-batch 1
     ├── NonFiniteError               loss or gradient stayed NaN or infinite
-    ├── DeviceLostError              the accelerator went away
     └── DiskFullError                no room for a checkpoint
+
+What torch and the system raise by themselves (a lost accelerator, no memory, no room) becomes a kind of failure in
+jobs.failures.
 """
 
 from __future__ import annotations
@@ -104,12 +106,6 @@ class NonFiniteError(JobError):
     """Loss or gradients stayed NaN or infinite after every return to a good checkpoint."""
 
     kind = FailureKind.NON_FINITE
-
-
-class DeviceLostError(JobError):
-    """The accelerator stopped answering."""
-
-    kind = FailureKind.DEVICE_LOST
 
 
 class DiskFullError(JobError):

@@ -13,7 +13,6 @@ from pathlib import Path
 
 from recipes.home import Home
 
-VARIABLE = "_CLF_COMPLETE"
 FILES = ":files"  # the shell's own completion of paths is wanted
 OFFERED = 50  # jobs, newest first
 

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from jobs.ending import End, Ending, of_exit, read_ending, write_ending
 from jobs.failures import of_error
@@ -51,6 +52,7 @@ def test_a_child_that_was_told_to_leave_before_it_listened_did_not_crash(number:
         (RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed."), "out_of_memory"),
         (OSError(28, "No space left on device"), "disk_full"),
         (RuntimeError("CUDA error: unspecified launch failure"), "device_lost"),
+        (torch.AcceleratorError("CUDA-capable device(s) is/are busy or unavailable"), "device_lost"),
         (ValueError("what"), "error"),
     ],
 )

@@ -10,8 +10,6 @@ from db.records import JobRecord
 from tui.states import SIGNS, data
 from tui.widgets.job_columns import BY_KEY
 
-KEYS = ("state", "recipe", "name", "data", "model", "device", "id", "kind")
-
 _TITLES: dict[str, Callable[[JobRecord], str]] = {
     "state": lambda job: f"{SIGNS[job.state]} {job.state}",
     "recipe": lambda job: job.recipe_name,
