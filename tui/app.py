@@ -26,7 +26,7 @@ from tui.key_order import KeyOrderApp
 from tui.screens.confirm import ConfirmScreen
 from tui.screens.live import LiveScreen
 from tui.screens.queue import QueueScreen
-from tui.terminal import Terminal
+from tui.terminal import Terminal, follow_size
 from tui.themes import THEMES
 from tui.warm_up import warm_up
 
@@ -249,5 +249,6 @@ class ClfApp(KeyOrderApp):
 
 def run(home: Home, *, read_only: bool = False) -> None:
     """`clf tui`: open the app on this terminal and return when it is left."""
+    follow_size()
     ask_terminal()
     ClfApp(home, read_only=read_only).run()

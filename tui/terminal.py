@@ -1,4 +1,4 @@
-"""Whether the terminal this app draws on is still there."""
+"""The terminal this app draws on: how large it is, and whether it is still there."""
 
 from __future__ import annotations
 
@@ -31,6 +31,17 @@ class Terminal:
         except (termios.error, OSError):
             return True
         return False
+
+
+def follow_size() -> None:
+    """Let the terminal itself say how large it is, at the start and after every change.
+
+    `COLUMNS` and `LINES` would come first. Shells keep them to themselves, but a program that loads readline (Python's
+    prompt, pytest) hands them on to what it starts, and the screen would keep that size for ever.
+    """
+    if sys.__stdout__ is not None and sys.__stdout__.isatty():
+        for name in ("COLUMNS", "LINES"):
+            os.environ.pop(name, None)
 
 
 def _hung_up(descriptor: int) -> bool:

@@ -51,6 +51,16 @@ def _count(home: Home) -> int:
         connection.close()
 
 
+def test_the_screen_has_the_size_of_its_terminal_whatever_the_environment_says(tmp_path: Path) -> None:
+    screen = Terminal(Home(tmp_path / "home"), lines=34, environment={"COLUMNS": "80", "LINES": "24"})
+    try:
+        screen.until(lambda: "\x1b[34;1H" in screen.seen)
+        screen.resize(100, 40)
+        screen.until(lambda: "\x1b[40;1H" in screen.seen)
+    finally:
+        screen.close()
+
+
 @pytest.mark.slow
 def test_a_job_is_added_watched_and_cancelled_beside_a_real_worker(terminal: tuple[Terminal, Home]) -> None:
     screen, home = terminal
