@@ -11,12 +11,12 @@ import torch
 
 from core.data import check_images, ensure_data
 from core.device import choose
-from core.events import Preparing
+from core.events import Preparing, Warned
 from core.heads import freeze_backbone, set_training
 from core.loader import Batch, Loader
 from core.losses import Criterion
 from core.manifest import Manifest, build_manifest
-from core.models import build
+from core.models import Network, build
 from core.optim import build_optimizer
 from core.precision import Numbers
 from core.prepare import PROBE_BATCH, resolved
@@ -24,7 +24,7 @@ from core.published import fetch_weights
 from core.run import batch_size, step_seed
 from core.step import Learner, take_step
 from core.weighting import class_weights, log_prior
-from core.weights import copy_fitting, read_weights
+from core.weights import start_from
 from recipes.recipe import Recipe, StagePlan
 from recipes.sections import Freeze, Precision
 
@@ -49,11 +49,11 @@ def find_rate(
     lowest: float = 1e-7,
     highest: float = 1.0,
     init_from: Path | None = None,
-) -> Generator[Preparing, None, RangeTest]:
+) -> Generator[Preparing | Warned, None, RangeTest]:
     """Run the test with the recipe's last stage and return its result; writes no file, changes no run.
 
     The network, what of it is frozen, the loss and its weights are those of that stage; `init_from` is another run's
-    checkpoint, as in training. ``batch_size = "auto"`` counts as 32.
+    checkpoint, as in training; a warning names what of it did not fit. ``batch_size = "auto"`` counts as 32.
 
     The rate grows geometrically from `lowest` to `highest` over `steps` steps; the test ends early when the smoothed
     loss is four times its best. Raises JobError.
@@ -64,7 +64,11 @@ def find_rate(
     yield from check_images(manifest, 2, datasets / ".checked")
     yield from fetch_weights(recipe.model)
     (plan,) = resolved(recipe.plan()[-1:], [PROBE_BATCH])
-    learner = _learner(recipe, plan, manifest, device, init_from)
+    torch.manual_seed(step_seed(recipe.run.seed, 0, "weights"))
+    network = build(recipe.model, len(manifest.classes), plan.data.image_size)
+    for line in start_from(network.body, init_from) if init_from else ():
+        yield Warned("weights", line)
+    learner = _learner(recipe, plan, manifest, device, network)
     size = batch_size(plan)
     loader = Loader(manifest, "train", plan, seed=recipe.run.seed, train=True, batch_size=size, workers=0)
     rates: list[float] = []
@@ -112,13 +116,7 @@ def _endless(loader: Loader, steps: int) -> Iterator[Batch]:
             yield batch
 
 
-def _learner(
-    recipe: Recipe, plan: StagePlan, manifest: Manifest, device: torch.device, init_from: Path | None
-) -> Learner:
-    torch.manual_seed(step_seed(recipe.run.seed, 0, "weights"))
-    network = build(recipe.model, len(manifest.classes), plan.data.image_size)
-    if init_from is not None:
-        copy_fitting(network.body, read_weights(init_from))
+def _learner(recipe: Recipe, plan: StagePlan, manifest: Manifest, device: torch.device, network: Network) -> Learner:
     network.to(device)
     frozen = plan.freeze is Freeze.BACKBONE
     freeze_backbone(network.body, frozen)

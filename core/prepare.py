@@ -26,7 +26,7 @@ from core.pool import warm_up
 from core.precision import Numbers, choose_numbers
 from core.published import fetch_weights
 from core.run import Best, Position, Run, batch_size, step_seed
-from core.weights import copy_fitting, read_weights
+from core.weights import start_from
 from recipes.errors import ConfigurationError
 from recipes.recipe import Recipe, StagePlan
 
@@ -60,7 +60,9 @@ def prepare(
     torch.manual_seed(step_seed(recipe.run.seed, 0, "weights"))
     network = build(recipe.model, len(manifest.classes), plan.data.image_size, fetch=saved is None)
     if saved is None:
-        yield from _start_from(network, init_from or _named_file(recipe))
+        start = init_from or _named_file(recipe)
+        for line in start_from(network.body, start) if start else ():
+            yield Warned("weights", line)
     else:
         _restore(network, saved["weights"])
     network.to(device)
@@ -146,17 +148,6 @@ def _named_file(recipe: Recipe) -> Path | None:
     if path.is_file():
         return path
     raise ConfigurationError(f"model.init_from: no file {path}", "give a job id or the path of a checkpoint")
-
-
-def _start_from(network: Network, path: Path | None) -> Generator[Event, None, None]:
-    """Copy what fits from another run's weights, and say what did not."""
-    if path is None:
-        return
-    fit = copy_fitting(network.body, read_weights(path))
-    if fit.matched == 0:
-        raise ConfigurationError(f"nothing in {path} fits the model", "start from a run of the same architecture")
-    for line in fit.misfits:
-        yield Warned("weights", f"{path.name}: {line}")
 
 
 def _numbers(

@@ -81,6 +81,17 @@ def load_backbone(model: nn.Module, tensors: dict[str, Tensor], path: Path) -> F
     return fit
 
 
+def start_from(model: nn.Module, path: Path) -> tuple[str, ...]:
+    """Copy what fits from another run's weights; a line for every tensor that did not.
+
+    Raises ConfigurationError when nothing fits, or the file holds no weights.
+    """
+    fit = copy_fitting(model, read_weights(path))
+    if fit.matched == 0:
+        raise ConfigurationError(f"nothing in {path} fits the model", "start from a run of the same architecture")
+    return tuple(f"{path.name}: {line}" for line in fit.misfits)
+
+
 def copy_fitting(model: nn.Module, tensors: dict[str, Tensor]) -> Fit:
     """Copy every tensor whose name and shape fit into `model`; list those that do not."""
     own = model.state_dict()

@@ -22,18 +22,18 @@ from typing import NoReturn
 from filelock import FileLock, Timeout
 
 from core.events import CheckpointSaved, EpochEnded, Event, Outcome, Preparing, RunFinished, RunStarted, Warned
-from db import records
 from db.engine import Database, open_database
 from jobs.claims import Held, finish, held, started
 from jobs.ending import EXIT_CODES, NO_ROOM_CODE, End, Ending, write_ending
 from jobs.failures import of_error
 from jobs.ledger import get_job
 from jobs.liveness import CHILD_LOCK, process_start
+from jobs.parent import init_from
 from jobs.recorder import Recorder
 from jobs.recovery import has_living_worker
 from jobs.spared import spared
 from jobs.stopping import Stop, kill_own_group
-from recipes.errors import ClfError, ConfigurationError, DatabaseError, JobError
+from recipes.errors import ClfError, DatabaseError, JobError
 from recipes.home import Home
 from recipes.recipe import Recipe
 
@@ -157,24 +157,6 @@ def _follow(events: Iterator[Event], recorder: Recorder, stop: Stop) -> Ending:
 
 def _why(stop: Stop) -> str:
     return f"left after a checkpoint, on {stop.by_signal or 'request'}"
-
-
-def init_from(home: Home, recipe: Recipe) -> Path | None:
-    """The checkpoint `model.init_from` means: a file, or the best of another job; raises ConfigurationError."""
-    wanted = recipe.model.init_from
-    if wanted is None or Path(wanted).is_file():
-        return Path(wanted) if wanted else None
-    connection = records.connect(home.database)
-    try:
-        parent = records.job(connection, records.find(connection, [wanted])[0])
-    except ClfError as error:
-        raise ConfigurationError(f"model.init_from: {error.message}, and no such file", error.hint) from error
-    finally:
-        connection.close()
-    for name in ("final_model.pt", f"best_{recipe.run.select}.pt", "best_accuracy.pt"):
-        if parent.run_dir and (path := Path(parent.run_dir) / name).is_file():
-            return path
-    raise ConfigurationError(f"model.init_from: #{parent.id} has no trained weights yet", "let it finish first")
 
 
 def device_lock(home: Home, device: str) -> Path:

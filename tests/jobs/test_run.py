@@ -15,8 +15,8 @@ import pytest
 from core.manifest import build_manifest
 from db import records
 from jobs.claims import claim
+from jobs.parent import init_from
 from jobs.queue import Queue
-from jobs.run import init_from
 from jobs.worker import work
 from recipes.errors import ConfigurationError
 from recipes.home import Home

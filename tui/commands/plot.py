@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -74,23 +75,26 @@ def chart(
             curves.append(
                 Curve(f"#{job.id} {label}" if len(jobs) > 1 else label, found.xs, found.ys, colour=len(curves))
             )
-    encoding = (sys.stdout.encoding or "").lower().replace("-", "")
     return draw(
         curves,
         width=columns,
         height=height,
         title=metric,
         log_y=log_y,
-        colour=sys.stdout.isatty() and not _no_colour(),
-        unicode=not plain and encoding.startswith("utf"),
+        colour=colour(),
+        unicode=not plain and unicode(),
         axes=Axes(y=Unit.PERCENT if metric in PERCENT else Unit.NUMBER),
     )
 
 
-def _no_colour() -> bool:
-    import os
+def colour() -> bool:
+    """Whether a chart on stdout may be in colour."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
 
-    return bool(os.environ.get("NO_COLOR"))
+
+def unicode() -> bool:
+    """Whether stdout can show more than ASCII."""
+    return (sys.stdout.encoding or "").lower().startswith("utf")
 
 
 def _picture(jobs: list[JobRecord], output: Path) -> None:

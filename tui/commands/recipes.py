@@ -78,6 +78,7 @@ def _rate_chart(recipe: Recipe) -> str:
 
     from core.schedule import Span, rate
     from tui.charts.draw import Axes, Curve, Mark, Unit, draw
+    from tui.commands.plot import colour, unicode
 
     points = 50
     xs: list[float] = []
@@ -97,7 +98,8 @@ def _rate_chart(recipe: Recipe) -> str:
         width=min(100, shutil.get_terminal_size().columns),
         height=18,
         title=f"{recipe.name}: learning rate by epoch",
-        colour=sys.stdout.isatty(),
+        colour=colour(),
+        unicode=unicode(),
         markers=marks,
         axes=Axes(x=Unit.EPOCH),
     )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from core.events import Preparing, Warned
 from recipes.errors import UsageError
 from tui import units
 from tui.commands import context, flags
@@ -18,7 +19,6 @@ from tui.commands.arguments import RecipeName
 from tui.commands.wish import wish
 
 if TYPE_CHECKING:
-    from core.events import Preparing
     from core.lr_find import RangeTest
     from recipes.flags import Flags
 
@@ -55,7 +55,7 @@ def preview(
     typer.echo(f"wrote {contact_sheet(chosen, manifest, output, rows)}")
 
 
-@flags.takes_flags("data", "model", "weights", "image_size", "batch_size", "device", "sets")
+@flags.takes_flags("data", "model", "weights", "init_from", "image_size", "batch_size", "device", "sets")
 def lr_find(
     recipe: RecipeName,
     given: Flags,
@@ -63,9 +63,12 @@ def lr_find(
 ) -> None:
     """Try learning rates from 1e-7 to 1 in one short run, draw the loss, and suggest one. Changes nothing."""
     from core.lr_find import find_rate
+    from jobs.parent import init_from
 
     chosen = wish(recipe, given).recipe
-    found = _watched(find_rate(chosen, datasets=context.home.create().datasets, steps=steps))
+    home = context.home.create()
+    start = init_from(home, chosen)
+    found = _watched(find_rate(chosen, datasets=home.datasets, steps=steps, init_from=start))
     typer.echo(_rate_chart(found))
     if found.suggestion is None:
         typer.echo("the loss never fell: no suggestion")
@@ -91,11 +94,16 @@ def memory(
         typer.echo(f"{row.model:<28}  {row.image_size:>4}  {row.batch:>5}  {taken:>9}  {fits}")
 
 
-def _watched(work: Generator[Preparing, None, RangeTest]) -> RangeTest:
-    """Run a generator of progress to its end with one line on stderr; its result."""
+def _watched(work: Generator[Preparing | Warned, None, RangeTest]) -> RangeTest:
+    """Run a generator of progress to its end with one line on stderr, a warning on a line of its own; its result."""
     try:
         while True:
-            _tell(next(work))
+            each = next(work)
+            if isinstance(each, Warned):
+                _tell(None)
+                typer.echo(f"warning: {each.message}", err=True)
+            else:
+                _tell(each)
     except StopIteration as end:
         _tell(None)
         found: RangeTest = end.value
@@ -113,6 +121,7 @@ def _rate_chart(found: RangeTest) -> str:
     from math import log10
 
     from tui.charts.draw import Axes, Curve, Mark, Unit, draw
+    from tui.commands.plot import colour, unicode
 
     marks = [Mark(log10(found.suggestion), label="suggestion")] if found.suggestion else []
     return draw(
@@ -120,7 +129,8 @@ def _rate_chart(found: RangeTest) -> str:
         width=min(100, shutil.get_terminal_size().columns),
         height=16,
         title="loss by log10 of the learning rate",
-        colour=sys.stdout.isatty(),
+        colour=colour(),
+        unicode=unicode(),
         markers=marks,
         axes=Axes(x=Unit.NUMBER),
     )
