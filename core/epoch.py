@@ -32,7 +32,7 @@ def train_epoch(run: Run, stage: Stage, stop: Stop, meter: Meter) -> Generator[E
     stage.begin_epoch()
     augment = stage.augment(position.epoch, run.recipe.total_epochs)
     running = Running(run.device, run.running)
-    every = cache_rhythm(run.recipe.memory.empty_cache_every, run.device, on_mps=5)
+    every = cache_rhythm(stage.plan.memory.empty_cache_every, run.device, on_mps=5)
     for batch in meter.waiting(stage.train_loader.epoch(position.epoch, position.epoch_step)):
         rate = stage.set_rate(position.stage_step)
         running.add((yield from _step(run, stage, batch, augment)))

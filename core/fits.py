@@ -10,6 +10,7 @@ from core.device import choose
 from core.memory_table import Row, measure
 from core.models import build
 from core.precision import Numbers
+from core.regularise import largest
 from recipes.recipe import Recipe
 from recipes.sections import Precision
 
@@ -21,12 +22,12 @@ def table(recipe: Recipe, classes: int) -> Iterator[Row]:
     Raises ConfigurationError.
     """
     device = choose(recipe.run.device)
-    side = max(plan.data.image_size for plan in recipe.plan())
-    model = recipe.model.model_copy(update={"pretrained": False, "weights": None})
+    plan = largest(recipe.plan())
+    model, side = plan.model.model_copy(update={"pretrained": False, "weights": None}), plan.data.image_size
     network = build(model, classes, side).to(device)
     precision = recipe.run.precision.value
     if recipe.run.precision is Precision.AUTO:
         precision = "bf16" if device.type == "cuda" and torch.cuda.is_bf16_supported() else "fp32"
     channels_last = recipe.run.channels_last is not False and device.type != "mps"
     network.to(memory_format=torch.channels_last if channels_last else torch.contiguous_format)
-    yield from measure(network, recipe.plan()[-1].optim, side, Numbers(precision, channels_last), device, model.name)
+    yield from measure(network, plan.optim, side, Numbers(precision, channels_last), device, model.name)

@@ -30,6 +30,13 @@ class MlpHead(nn.Sequential):
             nn.Linear(128, classes),
         )
 
+    def set_dropout(self, dropout: float) -> None:
+        """Another p from now on."""
+        first, *others = (module for module in self if isinstance(module, nn.Dropout))
+        first.p = dropout
+        for other in others:
+            other.p = dropout / 2
+
 
 class DropoutLinear(nn.Linear):
     """A linear layer ``(N, F)`` to ``(N, classes)`` that drops a share of its own input (Srivastava et al. 2014).
@@ -42,6 +49,10 @@ class DropoutLinear(nn.Linear):
         """`plain`'s own parameters, with `dropout` before them."""
         super().__init__(plain.in_features, plain.out_features, device="meta")
         self.weight, self.bias = plain.weight, plain.bias
+        self.dropout = dropout
+
+    def set_dropout(self, dropout: float) -> None:
+        """Another share from now on."""
         self.dropout = dropout
 
     def forward(self, features: Tensor) -> Tensor:

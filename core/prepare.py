@@ -25,6 +25,7 @@ from core.names import check_model_name
 from core.pool import warm_up
 from core.precision import Numbers, choose_numbers
 from core.published import fetch_weights
+from core.regularise import Regularisation, largest, strongest
 from core.run import Best, Position, Run, batch_size, step_seed
 from core.weights import start_from
 from recipes.errors import ConfigurationError
@@ -58,7 +59,10 @@ def prepare(
     if saved is None:
         yield from fetch_weights(recipe.model)
     torch.manual_seed(step_seed(recipe.run.seed, 0, "weights"))
-    network = build(recipe.model, len(manifest.classes), plan.data.image_size, fetch=saved is None)
+    model = strongest(plans)
+    network = build(model, len(manifest.classes), plan.data.image_size, fetch=saved is None)
+    regularisation = Regularisation(network, model)
+    regularisation.check(plans)
     if saved is None:
         start = init_from or _named_file(recipe)
         for line in start_from(network.body, start) if start else ():
@@ -69,9 +73,10 @@ def prepare(
     numbers = yield from _numbers(recipe, plans, network, device, saved, datasets.parent / "measured.json")
     network.to(memory_format=torch.channels_last if numbers.channels_last else torch.contiguous_format)
     if any(plan.run.batch_size == "auto" for plan in plans):
-        found = yield from _measured_batch(recipe, plans, network, numbers, device)
+        found = yield from _measured_batch(plans, network, regularisation, numbers, device)
         plans = resolved(plans, [found * plan.run.accumulation for plan in plans])
-    run = Run(recipe, plans, folder, manifest, device, network, build_average(network, recipe.run.ema_decay), numbers)
+    average = build_average(network, max(plan.run.ema_decay for plan in plans))
+    run = Run(recipe, plans, folder, manifest, device, network, average, numbers, regularisation)
     if recipe.run.compile:
         network.body.compile()  # in place: names in checkpoints stay; each new shape is compiled at its first step
     if saved:
@@ -187,13 +192,17 @@ def resolved(plans: tuple[StagePlan, ...], sizes: list[int] | None) -> tuple[Sta
 
 
 def _measured_batch(
-    recipe: Recipe, plans: tuple[StagePlan, ...], network: Network, numbers: Numbers, device: torch.device
+    plans: tuple[StagePlan, ...],
+    network: Network,
+    regularisation: Regularisation,
+    numbers: Numbers,
+    device: torch.device,
 ) -> Generator[Event, None, int]:
     """The largest micro-batch that fits with headroom, at the largest image size of the recipe."""
-    largest_side = max(plans, key=lambda plan: plan.data.image_size)
+    plan = largest(plans)
+    regularisation.apply(plan.model)
     best = 1
-    side, optim = largest_side.data.image_size, largest_side.optim
-    for row in measure(network, optim, side, numbers, device, recipe.model.name):
+    for row in measure(network, plan.optim, plan.data.image_size, numbers, device, plan.model.name):
         best = row.batch if row.fits else best
         yield Preparing("measuring the batch size", row.batch, max(best, row.batch))
     return max(2, best)

@@ -18,6 +18,7 @@ from core.manifest import Manifest
 from core.memory import MemoryMeter
 from core.models import Network, set_image_size
 from core.precision import Numbers
+from core.regularise import Regularisation
 from recipes.recipe import Recipe, StagePlan
 
 
@@ -54,6 +55,7 @@ class Run:
     network: Network
     average: ModelEmaV3 | None
     numbers: Numbers
+    regularisation: Regularisation
     micro_batch: int | None = None  # set when the device had no room for the recipe's
     position: Position = field(default_factory=Position)
     best: Best = field(default_factory=Best)
@@ -89,12 +91,17 @@ class Run:
         return self.elapsed + time.monotonic() - self.started
 
     @property
+    def plan(self) -> StagePlan:
+        """The stage at the run's position, the last one where all are done."""
+        return self.plans[min(self.position.stage, len(self.plans) - 1)]
+
+    @property
     def classes(self) -> int:
         return len(self.manifest.classes)
 
     def set_image_size(self) -> None:
         """Tell the networks the image size of the stage at the run's position; a transformer's embedding follows."""
-        side = self.plans[min(self.position.stage, len(self.plans) - 1)].data.image_size
+        side = self.plan.data.image_size
         for network in (self.network, self.average.module if self.average is not None else None):
             if network is not None:
                 set_image_size(network, side)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any
 
+from timm.utils import ModelEmaV3
 from torch import nn
 
 from core.events import Event, StageStarted
@@ -100,6 +101,7 @@ def open_stage(run: Run, stop: Callable[[], bool]) -> Generator[Event, None, Sta
     index = run.position.stage
     plan = run.plans[index]
     run.set_image_size()
+    run.regularisation.apply(plan.model)
     freeze_backbone(run.network.body, plan.freeze is Freeze.BACKBONE)
     size = batch_size(plan)
     workers = loader_workers(run.recipe, run.manifest, run.device)
@@ -133,7 +135,7 @@ def _learner(run: Run, plan: StagePlan, network: Network) -> Learner:
     device = run.device
     return Learner(
         network=network,
-        average=run.average,
+        average=_average(run, plan),
         optimizer=build_optimizer(plan.optim, run.network.body),
         criterion=Criterion(
             plan.loss,
@@ -148,6 +150,17 @@ def _learner(run: Run, plan: StagePlan, network: Network) -> Learner:
         micro_batch=micro_batch(run, plan),
         seed=run.recipe.run.seed,
     )
+
+
+def _average(run: Run, plan: StagePlan) -> ModelEmaV3 | None:
+    """The averaged weights of a stage; they begin as the trained ones where the stage before had none."""
+    if run.average is None or plan.run.ema_decay == 0:
+        return None
+    run.average.decay = plan.run.ema_decay
+    index = run.position.stage
+    if run.position.stage_step == 0 and index > 0 and run.plans[index - 1].run.ema_decay == 0:
+        run.average.set(run.network)
+    return run.average
 
 
 def _take_up(stage: Stage, state: dict[str, Any]) -> None:

@@ -30,8 +30,8 @@ def validate(run: Run, stage: Stage, stop: Stop) -> Generator[Event, None, dict[
     began = time.monotonic()
     metrics: dict[str, float] = {}
     networks = {"val": run.network}
-    if run.average is not None:
-        networks["ema"] = run.average.module
+    if stage.learner.average is not None:
+        networks["ema"] = stage.learner.average.module
     for split, network in networks.items():
         scorer = Scorer(network, run.numbers, run.device, stage.eval_batch)
         values = yield from score(run, scorer, stage.val_loader, stage.val_criterion, "validate", stop)
@@ -55,7 +55,7 @@ def score(
     """The metrics of the split behind `loader`, or None when asked to leave; `seen` collects every image's answer."""
     scorer.network.eval()
     tally, meter = Tally(run.classes, run.device), Meter()
-    every = cache_rhythm(run.recipe.memory.empty_cache_every_eval, run.device, on_mps=3)
+    every = cache_rhythm(run.plan.memory.empty_cache_every_eval, run.device, on_mps=3)
     epoch = min(run.position.epoch, run.recipe.total_epochs)
     for number, batch in enumerate(meter.waiting(loader.epoch(epoch)), start=1):
         labels = batch.labels.to(run.device, non_blocking=True)

@@ -31,14 +31,16 @@ SECTIONS: dict[str, type[Section]] = {
     "memory": Memory,
 }
 
-# What a stage may change: nothing that the whole run shares (splits, architecture, seed, device).
+# What a stage may change: nothing that the whole run shares (splits, architecture, number formats, seed, device).
 STAGE_FIELDS: dict[str, frozenset[str]] = {
     "data": frozenset({"image_size", "resize", "balance"}),
+    "model": frozenset({"dropout", "spatial_dropout", "drop_path", "grad_checkpointing"}),
     "augment": frozenset(Augment.model_fields),
     "loss": frozenset(Loss.model_fields),
     "optim": frozenset(Optim.model_fields),
     "schedule": frozenset(Schedule.model_fields),
-    "run": frozenset({"batch_size", "accumulation", "early_stopping"}),
+    "run": frozenset({"batch_size", "accumulation", "ema_decay", "early_stopping"}),
+    "memory": frozenset(Memory.model_fields),
 }
 
 
@@ -49,11 +51,13 @@ class Stage(Section):
     epochs: int = Field(1, ge=1, description="epochs, in proportion to the other stages'")
     freeze: Freeze = Field(Freeze.NONE, description="train everything, or the classifier alone")
     data: dict[str, Any] = Field(default_factory=dict)
+    model: dict[str, Any] = Field(default_factory=dict)
     augment: dict[str, Any] = Field(default_factory=dict)
     loss: dict[str, Any] = Field(default_factory=dict)
     optim: dict[str, Any] = Field(default_factory=dict)
     schedule: dict[str, Any] = Field(default_factory=dict)
     run: dict[str, Any] = Field(default_factory=dict)
+    memory: dict[str, Any] = Field(default_factory=dict)
 
 
 class Recipe(Section):
@@ -107,11 +111,13 @@ class StagePlan(Section):
     epochs: int
     freeze: Freeze
     data: Data
+    model: Model
     augment: Augment
     loss: Loss
     optim: Optim
     schedule: Schedule
     run: Run
+    memory: Memory
 
 
 def share_epochs(weights: list[int], total: int) -> list[int]:
