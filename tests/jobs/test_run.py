@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from core.manifest import build_manifest
@@ -21,7 +22,10 @@ from jobs.worker import work
 from recipes.errors import ConfigurationError
 from recipes.home import Home
 from recipes.recipe import Recipe
-from tests.jobs.conftest import ROOT, kill, left_over, until, until_state, until_step
+from tests.core_data.conftest import write_folder
+from tests.jobs.conftest import ROOT, job_state, kill, left_over, until, until_state, until_step
+
+STALL = 20.0  # seconds: on a busy machine a child may take half of it to load torch
 
 
 def tiny(**run: object) -> Recipe:
@@ -86,6 +90,35 @@ def test_a_training_killed_in_an_epoch_goes_on_from_its_checkpoint(
     assert (job.state, job.epoch, job.attempt) == ("succeeded", 3, 2), job.failure_message
     assert records.series(reader, job_id, "val", "accuracy").xs == (1.0, 2.0, 3.0)
     until(lambda: [process.pid for process in left_over(home)] == [real_worker.pid], "nothing but the worker")
+
+
+@pytest.mark.usefixtures("real_worker")
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_a_training_whose_loader_hangs_is_ended_with_its_stacks_and_tried_again(
+    queue: Queue, reader: sqlite3.Connection, tmp_path: Path
+) -> None:
+    images = write_folder(tmp_path / "data", {f"{split}/{label}": 6 for split in ("train", "val") for label in "ab"})
+    fine = tiny(epochs=300, batch_size=4, stall_timeout=STALL, checkpoint_every=0)
+    job_id = queue.enqueue(
+        fine.model_copy(update={"data": fine.data.model_copy(update={"source": str(images), "samples": None})}),
+        retries=1,
+    )
+    job = until_step(reader, job_id, 6)
+    training = psutil.Process(job.pid)
+    processes = [training, *training.children(recursive=True)]
+    assert len(processes) > 2  # a loader process and its parent
+    for image in (images / "train").rglob("*.png"):  # whoever opens one waits for a writer that never comes
+        image.unlink()
+        os.mkfifo(image)
+
+    until(lambda: records.job(reader, job_id).attempt == 1 and job_state(reader, job_id) == "queued", "its end")
+    (said,) = [event.message for event in records.events(reader, job_id) if event.kind == "retry"]
+    assert f"no progress for {STALL:.0f} s while waiting for the loader" in said
+    log = (Path(job.run_dir or "") / "training.log").read_text()
+    assert 'core/pool.py", line' in log
+    assert 'core/train.py", line' in log
+    assert not [each for each in processes if each.is_running() and each.status() != psutil.STATUS_ZOMBIE]
+    queue.cancel(job_id)
 
 
 def test_data_that_is_not_there_fails_the_job_with_its_path(
