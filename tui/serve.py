@@ -20,6 +20,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -30,8 +31,9 @@ if TYPE_CHECKING:
     from aiohttp import web
 
 HOST = "127.0.0.1"
+PAGE = Path(__file__).with_name("served")  # textual-serve's own asks another host for its font, and never for the focus
 NAMES = frozenset({HOST, "localhost"})  # an SSH tunnel may give the port another number, but not another name
-LEAVE_SECONDS = 2.0  # that open pages get to say goodbye
+LEAVE_SECONDS = 0.5  # that open pages get to say goodbye, twice: before they are told to and after
 HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": (
@@ -112,7 +114,7 @@ async def _application(app_command: str, token: str) -> web.Application:
             page.public_url = f"http://{request.host}"  # behind an SSH tunnel the port may be another one
             return await Server.handle_index(page, request)
 
-    application = await Local(app_command, host=HOST, title="clf")._make_app()
+    application = await Local(app_command, host=HOST, title="clf", templates_path=PAGE)._make_app()
     application.middlewares.append(_guard(token))
     return application
 
@@ -123,12 +125,12 @@ def _guard(token: str) -> Any:
 
     @web.middleware
     async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
-        name = f"clf-{urlsplit(f'//{request.host}').port or 80}"  # cookies do not tell ports apart
         if not _local(request):
             raise web.HTTPForbidden(text="403: this page answers to 127.0.0.1 and localhost only\n", headers=HEADERS)
+        name = f"clf-{urlsplit(f'//{request.host}').port or 80}"  # cookies do not tell ports apart
         if _same(request.query.get("token", ""), token) and request.path == "/":
             entered = web.HTTPSeeOther("/", headers=HEADERS)  # the token leaves the address bar and the history
-            entered.set_cookie(name, token, httponly=True, samesite="Strict", path="/")
+            entered.set_cookie(name, token, httponly=True, samesite="Lax", path="/")  # Strict: no link could lead here
             raise entered
         given = request.cookies.get(name) or request.query.get("token", "")
         if not _same(given, token):
@@ -146,7 +148,8 @@ def _guard(token: str) -> Any:
 def _local(request: web.Request) -> bool:
     """The Host is this machine by name, and a page that asks is one of ours."""
     try:
-        named = urlsplit(f"//{request.host}").hostname in NAMES
+        asked = urlsplit(f"//{request.host}")
+        named = asked.hostname in NAMES and asked.port != 0  # reading a port that is no number raises, too
     except ValueError:
         return False
     origin = request.headers.get("Origin")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psutil
 import pytest
@@ -62,7 +64,7 @@ async def test_the_token_becomes_a_cookie_and_leaves_the_address(server: Server)
             assert (answer.status, answer.headers["Location"]) == (303, "/")
             cookie = answer.headers["Set-Cookie"]
             assert "HttpOnly" in cookie
-            assert "SameSite=Strict" in cookie
+            assert "SameSite=Lax" in cookie, "a link that is clicked elsewhere arrives with it"
         async with client.get(f"{server.root}/") as answer:
             assert answer.status == 200
             assert server.token not in await answer.text()
@@ -73,8 +75,14 @@ async def test_the_token_becomes_a_cookie_and_leaves_the_address(server: Server)
 
 @pytest.mark.parametrize(
     "headers",
-    [{"Host": "evil.example"}, {"Host": "127.0.0.1.evil.example:8000"}, {"Origin": "http://127.0.0.1:1"}],
-    ids=["a foreign name", "a name that begins like ours", "a page of another port"],
+    [
+        {"Host": "evil.example"},
+        {"Host": "127.0.0.1.evil.example:8000"},
+        {"Host": "127.0.0.1:port"},
+        {"Origin": "http://127.0.0.1:1"},
+        {"Origin": "null"},
+    ],
+    ids=["a foreign name", "a name that begins like ours", "no port at all", "a page of another port", "a sandbox"],
 )
 async def test_the_token_does_not_help_a_foreign_page(server: Server, headers: dict[str, str]) -> None:
     async with aiohttp.ClientSession() as client:
@@ -82,6 +90,28 @@ async def test_the_token_does_not_help_a_foreign_page(server: Server, headers: d
             url = f"{server.root}{path}?token={server.token}"
             async with client.get(url, headers=headers, allow_redirects=False) as answer:
                 assert answer.status == 403
+
+
+async def test_the_page_names_no_other_host_and_only_what_its_script_knows(server: Server) -> None:
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as client:
+        async with client.get(server.address) as answer:
+            page = await answer.text()
+        async with client.get(f"{server.root}/static/js/textual.js") as answer:
+            script = await answer.text()
+        addresses = re.findall(r"(?:https?|wss?):[^\"')]+", page.replace("http://www.w3.org/2000/svg", ""))
+        assert {urlsplit(address).netloc for address in addresses} == {urlsplit(server.root).netloc}
+        for asset in re.findall(rf"{server.root}(/static/[^\"')]+)", page):
+            async with client.get(server.root + asset) as answer:
+                assert answer.status == 200, asset
+        for name in ("-first-byte", "-closed", "xterm-helper-textarea", "textual-terminal"):
+            assert name in page
+            assert name in script
+    assert "<title>clf</title>" in page
+
+
+async def test_only_this_machine_can_reach_it(server: Server) -> None:
+    (listening,) = [one for one in psutil.Process(server.process.pid).net_connections() if one.status == "LISTEN"]
+    assert listening.laddr.ip == "127.0.0.1"
 
 
 async def test_a_websocket_without_the_token_is_refused(server: Server) -> None:
