@@ -5,6 +5,7 @@ The architectures are those of `core.catalogue`, so that a job with a misspelt m
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cache
 
@@ -42,16 +43,21 @@ def architectures() -> frozenset[str]:
 
 
 def check_model_name(name: str) -> str:
-    """timm's name for `name` (a short name, ``resnet50`` or ``resnet50.a1_in1k``).
+    """timm's name for `name`: a short name, ``resnet50``, ``resnet50.a1_in1k``, or that as timm's page on the hub has
+    it, ``timm/resnet50.a1_in1k``.
 
     Raises ConfigurationError with the closest name when timm has no such architecture.
     """
-    short = name.strip().replace("-", "_")
+    asked = re.sub(r"^(hf[-_]hub:)?timm/", "", name.strip())
+    short = asked.replace("-", "_")
     if short in SHORT_NAMES:
         return SHORT_NAMES[short].timm
-    architecture = name.strip().partition(".")[0]
-    if architecture in architectures():
-        return name.strip()
+    if asked.partition(".")[0] in architectures():
+        return asked
+    if "/" in asked:
+        raise ConfigurationError(
+            f"no model named '{name}'", "of other repositories give timm's architecture, and their file with --weights"
+        )
     known = [*SHORT_NAMES, *sorted(architectures())]
     raise ConfigurationError(
         f"no model named '{name}'",

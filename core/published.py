@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import re
 import socket
@@ -10,9 +11,12 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from http.client import HTTPResponse
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
 from urllib.parse import urlsplit
+from urllib.request import Request, urlopen
 
 import torch
 
@@ -23,8 +27,9 @@ from recipes.sections import Model
 
 BOTH_WAYS_OUT = "give a local file with --weights FILE, or train from scratch with --set model.pretrained=false"
 FILES = ("model.safetensors", "pytorch_model.bin")  # what timm looks for on the hub, in this order
-TRIES = 3  # of a download that broke; the hub's own downloader goes on where each connection ended
+TRIES = 3  # of a download that broke; each goes on where the connection before it ended
 REST = 2.0  # seconds before another try
+STUCK = 60.0  # seconds without a byte after which a connection counts as broken
 POLL = 0.5  # seconds between two looks at a growing download
 
 
@@ -64,6 +69,8 @@ def fetch_weights(model: Model) -> Iterator[Preparing]:
         if download.failure is None:
             return
         if attempt == TRIES or not _may_pass(download.failure):
+            if not config.hf_hub_id:
+                _partial(config).unlink(missing_ok=True)
             raise _explained(download.failure, name) from download.failure
         time.sleep(REST)
 
@@ -116,12 +123,46 @@ def _counter(download: _Download) -> Any:
 
 
 def _from_url(download: _Download) -> None:
-    """Into torch's cache, checked against the digest in the file's name where it has one."""
-    url, target = str(download.config.url), _url_cache(download.config)
+    """Into torch's cache, whole or not at all: a try goes on where the one before it broke off.
+
+    torch's own downloader takes what arrives before a connection breaks for the whole file, and tells no progress.
+    """
+    target, partial = _url_cache(download.config), _partial(download.config)
     target.parent.mkdir(parents=True, exist_ok=True)
-    digest = re.search(r"-([a-f0-9]{8,})\.", target.name)
-    torch.hub.download_url_to_file(url, str(target), digest[1] if digest else None, progress=False)
-    download.done = target.stat().st_size
+    start = partial.stat().st_size if partial.exists() else 0
+    request = Request(str(download.config.url), headers={"User-Agent": "clf", "Range": f"bytes={start}-"})
+    with _answer(request) as answer:
+        goes_on = answer.status == 206
+        download.done = start if goes_on else 0
+        download.total = download.done + int(answer.headers.get("Content-Length") or 0)
+        with partial.open("ab" if goes_on else "wb") as file:
+            while block := answer.read1(1 << 20):
+                file.write(block)
+                download.done += len(block)
+    if download.done < download.total:
+        raise ConnectionError(f"the connection broke after {download.done:,} of {download.total:,} bytes")
+    _compare(partial, re.search(r"-([a-f0-9]{8,})\.", target.name))
+    partial.replace(target)
+
+
+def _answer(request: Request) -> HTTPResponse:
+    try:
+        answer: HTTPResponse = urlopen(request, timeout=STUCK)
+    except HTTPError as error:
+        error.close()
+        raise
+    return answer
+
+
+def _compare(path: Path, digest: re.Match[str] | None) -> None:
+    """Check a download against the digest in the file's name, where it has one."""
+    if digest is None:
+        return
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if not found.startswith(digest[1]):
+        path.unlink()  # nothing of it is worth going on from
+        raise OSError(f"its checksum is {found[:12]}... where {digest[1]}... was published")
 
 
 def _may_pass(failure: BaseException) -> bool:
@@ -181,6 +222,12 @@ def _files(config: Any) -> tuple[str, ...]:
 
 def _url_cache(config: Any) -> Path:
     return Path(torch.hub.get_dir()) / "checkpoints" / str(config.url).rpartition("/")[2]
+
+
+def _partial(config: Any) -> Path:
+    """Where this process gathers a download."""
+    target = _url_cache(config)
+    return target.with_name(f"{target.name}.{os.getpid()}.partial")
 
 
 def _cached(config: Any, name: str) -> Path | None:

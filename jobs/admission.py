@@ -61,6 +61,8 @@ def _replace(section: S, **changes: str) -> S:
 
 
 def _path(text: str) -> str:
+    if "://" in text:
+        raise ConfigurationError(f"{text} is an address: a job reads files", "download it, and give the file")
     return str(Path(text).expanduser().absolute())
 
 

@@ -22,6 +22,8 @@ def lines(text: str) -> list[str]:
         (("enqueue", "demo", "--model", "resnet5O"), 1, "resnet5O"),
         (("enqueue", "demo", "--data", "nowhere"), 1, "nowhere"),
         (("enqueue", "demo", "--weights", "none.safetensors"), 1, "no file"),
+        (("enqueue", "demo", "--weights", "https://x.org/resnet.pth"), 1, "is an address"),
+        (("enqueue", "demo", "--model", "hf_hub:someone/resnet-mine"), 1, "no model named"),
         (("enqueue", "two_stage", "--freeze-backbone"), 2, "cannot apply"),
         (("enqueue", "demo", "--device", "gpu"), 2, "run.device"),
         (("enqueue", "demo", "--seed", "1", "--seeds", "1,2"), 2, "contradict"),

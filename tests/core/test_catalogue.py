@@ -7,6 +7,7 @@ import timm
 import torch
 
 from core.catalogue import cached, entries
+from core.names import check_model_name
 
 
 def test_the_table_lists_exactly_the_models_of_the_installed_timm() -> None:
@@ -35,3 +36,10 @@ def test_weights_in_the_local_cache_are_found(tmp_path: Path, monkeypatch: pytes
     (tmp_path / "models--timm--resnet18.a1_in1k" / "snapshots" / "abc" / "model.safetensors").write_bytes(b"weights")
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
     assert cached(["resnet18", "resnet34", "resnet50"]) == {"resnet18"}
+
+
+@pytest.mark.parametrize(
+    "name", ["timm/resnet18.a1_in1k", "hf_hub:timm/resnet18.a1_in1k", "hf-hub:timm/resnet18.a1_in1k"]
+)
+def test_a_model_may_be_named_as_its_page_on_the_hub_is(name: str) -> None:
+    assert check_model_name(name) == "resnet18.a1_in1k"
