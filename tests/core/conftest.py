@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,9 @@ import torch
 
 from core.data import ensure_data
 from core.events import Event
+from core.prepare import prepare
+from core.run import Run
+from core.stage import Stage, open_stage
 from core.train import train
 from recipes.find import load
 from recipes.merge import assignments, merge
@@ -59,3 +62,34 @@ def run(datasets: Path, tmp_path: Path) -> Callable[..., list[Event]]:
         return list(train(recipe, tmp_path / name, datasets=datasets, **options))
 
     return go
+
+
+@pytest.fixture
+def prepared(datasets: Path, tmp_path: Path) -> Callable[[Recipe], Run]:
+    """``prepared(recipe)``: a run before its first step."""
+
+    def go(recipe: Recipe) -> Run:
+        return result_of(prepare(recipe, tmp_path / "prepared", datasets=datasets, init_from=None))
+
+    return go
+
+
+@pytest.fixture
+def opened(prepared: Callable[[Recipe], Run]) -> Callable[..., tuple[Run, Stage]]:
+    """``opened(recipe or run, index)``: the run with that stage open, the first one unless told."""
+
+    def go(of: Recipe | Run, index: int = 0) -> tuple[Run, Stage]:
+        run = of if isinstance(of, Run) else prepared(of)
+        run.position.stage = index
+        return run, result_of(open_stage(run, lambda: False))
+
+    return go
+
+
+def result_of(work: Generator[Event, None, Any]) -> Any:
+    """What a generator returns at its end."""
+    while True:
+        try:
+            next(work)
+        except StopIteration as end:
+            return end.value

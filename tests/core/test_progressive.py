@@ -15,40 +15,18 @@ from core.checkpoint import LAST, load
 from core.events import CheckpointSaved, EpochEnded, Event, StageStarted, StepLogged
 from core.heads import DropoutLinear, MlpHead
 from core.models import build
-from core.prepare import prepare
 from core.run import Run
-from core.stage import open_stage
+from core.stage import Stage
 from core.train import train
 from recipes.errors import ConfigurationError, RecipeError
 from recipes.recipe import Recipe
 
 Make = Callable[..., Recipe]
+Open = Callable[..., tuple[Run, Stage]]
 
 
 def two(first: dict[str, Any], second: dict[str, Any], section: str = "model") -> list[dict[str, Any]]:
     return [{"name": "one", "epochs": 1, section: first}, {"name": "two", "epochs": 1, section: second}]
-
-
-@pytest.fixture
-def at_stage(datasets: Path, tmp_path: Path) -> Callable[[Recipe, int], Run]:
-    """``at_stage(recipe, index)``: a run whose stages up to `index` have been opened one after the other."""
-
-    def go(recipe: Recipe, index: int) -> Run:
-        run = result_of(prepare(recipe, tmp_path / "opened", datasets=datasets, init_from=None))
-        for stage in range(index + 1):
-            run.position.stage = stage
-            result_of(open_stage(run, lambda: False)).close()
-        return run
-
-    return go
-
-
-def result_of(work: Any) -> Any:
-    while True:
-        try:
-            next(work)
-        except StopIteration as end:
-            return end.value
 
 
 def drop_paths(body: nn.Module) -> list[float]:
@@ -56,13 +34,13 @@ def drop_paths(body: nn.Module) -> list[float]:
 
 
 @pytest.mark.parametrize("index", [0, 1, 2])
-def test_stochastic_depth_of_a_stage_is_that_of_a_network_built_for_it(
-    recipe: Make, at_stage: Callable[[Recipe, int], Run], index: int
-) -> None:
+def test_stochastic_depth_of_a_stage_is_that_of_a_network_built_for_it(recipe: Make, opened: Open, index: int) -> None:
     """Less in the later blocks than in the first, as timm has it; 0 and back is possible too."""
     rates = [0.1, 0.0, 0.3]
     stages = [{"name": f"s{rate * 10:.0f}", "model": {"drop_path": rate}} for rate in rates]
-    run = at_stage(recipe("model.name=test_convnext", "run.epochs=3", stages=stages), index)
+    run, _ = opened(recipe("model.name=test_convnext", "run.epochs=3", stages=stages))
+    for stage in range(1, index + 1):
+        opened(run, stage)
     alone = build(recipe("model.name=test_convnext", f"model.drop_path={rates[index]}").model, 10, 32)
     expected = drop_paths(alone.body) or [0.0] * len(drop_paths(run.network.body))
     assert drop_paths(run.network.body) == pytest.approx(expected)
@@ -70,12 +48,10 @@ def test_stochastic_depth_of_a_stage_is_that_of_a_network_built_for_it(
 
 
 @pytest.mark.parametrize("head", ["linear", "mlp"])
-def test_dropout_before_the_classifier_is_the_stages_own(
-    recipe: Make, at_stage: Callable[[Recipe, int], Run], head: str
-) -> None:
+def test_dropout_before_the_classifier_is_the_stages_own(recipe: Make, opened: Open, head: str) -> None:
     plan = recipe(f"model.head={head}", "model.dropout=0.4", stages=two({}, {"dropout": 0.2}))
     for index, rate in enumerate((0.4, 0.2)):
-        classifier = at_stage(plan, index).network.body.get_submodule("fc")
+        classifier = opened(plan, index)[0].network.body.get_submodule("fc")
         if isinstance(classifier, MlpHead):
             found = [module.p for module in classifier if isinstance(module, nn.Dropout)]
             assert found == [rate, rate / 2, rate / 2]
@@ -84,22 +60,20 @@ def test_dropout_before_the_classifier_is_the_stages_own(
             assert classifier.dropout == rate
 
 
-def test_spatial_dropout_and_gradient_checkpointing_are_the_stages_own(
-    recipe: Make, at_stage: Callable[[Recipe, int], Run]
-) -> None:
+def test_spatial_dropout_and_gradient_checkpointing_are_the_stages_own(recipe: Make, opened: Open) -> None:
     stages = two({"spatial_dropout": 0.1}, {"grad_checkpointing": True})
     for index, (rate, recompute) in enumerate(((0.1, False), (0.0, True))):
-        body = at_stage(recipe("model.name=resnet26", stages=stages), index).network.body
+        body = opened(recipe("model.name=resnet26", stages=stages), index)[0].network.body
         assert {module.p for module in body.modules() if isinstance(module, nn.Dropout2d)} == {rate}
         assert getattr(body, "grad_checkpointing") is recompute  # noqa: B009
 
 
 def test_dropout_that_cannot_change_between_stages_is_said_before_anything_is_trained(
-    recipe: Make, at_stage: Callable[[Recipe, int], Run]
+    recipe: Make, prepared: Callable[[Recipe], Run]
 ) -> None:
     plan = recipe("model.name=dla34", stages=two({"dropout": 0.1}, {"dropout": 0.2}))
     with pytest.raises(ConfigurationError, match="model.dropout"):
-        at_stage(plan, 0)
+        prepared(plan)
 
 
 @pytest.mark.parametrize(
@@ -111,20 +85,19 @@ def test_what_the_whole_run_shares_is_not_a_stages(recipe: Make, section: str, s
 
 
 def test_weights_are_averaged_in_the_stage_that_asks_for_it_and_from_where_it_begins(
-    recipe: Make, run: Callable[..., list[Event]], at_stage: Callable[[Recipe, int], Run]
+    recipe: Make, run: Callable[..., list[Event]], opened: Open
 ) -> None:
     plan = recipe(stages=two({}, {"ema_decay": 0.9}, "run"))
     epochs = [event for event in run(plan) if isinstance(event, EpochEnded)]
     assert ["ema/accuracy" in epoch.metrics for epoch in epochs] == [False, True]
-    opened = at_stage(plan, 0)
+    prepared, _ = opened(plan)
     with torch.no_grad():
-        for parameter in opened.network.parameters():
+        for parameter in prepared.network.parameters():
             parameter.add_(1.0)  # as if the first stage had trained
-    opened.position.stage = 1
-    result_of(open_stage(opened, lambda: False)).close()
-    assert opened.average is not None
-    averaged = opened.average.module.state_dict()
-    assert all(torch.equal(value, averaged[name]) for name, value in opened.network.state_dict().items())
+    opened(prepared, 1)
+    assert prepared.average is not None
+    averaged = prepared.average.module.state_dict()
+    assert all(torch.equal(value, averaged[name]) for name, value in prepared.network.state_dict().items())
 
 
 @pytest.mark.parametrize("last", [StageStarted, StepLogged, EpochEnded, CheckpointSaved])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,36 +15,14 @@ from torch.nn.modules.module import register_module_forward_pre_hook
 from core.checkpoint import LAST, load
 from core.events import CheckpointSaved, EpochEnded, Event, Outcome, RunFinished, StageStarted, StepLogged
 from core.models import Network
-from core.prepare import prepare
-from core.run import Run
 from core.schedule import Span, rate
-from core.stage import Stage, open_stage, wants_to_stop
+from core.stage import Stage, wants_to_stop
 from core.train import train
 from recipes.recipe import Recipe
 from recipes.sections import ScheduleName
 
 Make = Callable[..., Recipe]
 Go = Callable[..., list[Event]]
-
-
-def result_of(work: Generator[Event, None, Any]) -> Any:
-    """What a generator returns at its end."""
-    while True:
-        try:
-            next(work)
-        except StopIteration as end:
-            return end.value
-
-
-@pytest.fixture
-def opened(datasets: Path, tmp_path: Path) -> Callable[[Recipe], tuple[Run, Stage]]:
-    """``opened(recipe)``: the run made ready and its first stage open."""
-
-    def go(recipe: Recipe) -> tuple[Run, Stage]:
-        run = result_of(prepare(recipe, tmp_path / "opened", datasets=datasets, init_from=None))
-        return run, result_of(open_stage(run, lambda: False))
-
-    return go
 
 
 def epochs_of(events: list[Event]) -> list[EpochEnded]:
