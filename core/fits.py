@@ -22,12 +22,13 @@ def table(recipe: Recipe, classes: int) -> Iterator[Row]:
     Raises ConfigurationError.
     """
     device = choose(recipe.run.device)
-    plan = largest(recipe.plan())
-    model, side = plan.model.model_copy(update={"pretrained": False, "weights": None}), plan.data.image_size
-    network = build(model, classes, side).to(device)
+    plans = recipe.plan()
+    plan, averaged = largest(plans), any(plan.run.ema_decay for plan in plans)
+    model = plan.model.model_copy(update={"pretrained": False, "weights": None})
+    network = build(model, classes, plan.data.image_size).to(device)
     precision = recipe.run.precision.value
     if recipe.run.precision is Precision.AUTO:
         precision = "bf16" if device.type == "cuda" and torch.cuda.is_bf16_supported() else "fp32"
     channels_last = recipe.run.channels_last is not False and device.type != "mps"
     network.to(memory_format=torch.channels_last if channels_last else torch.contiguous_format)
-    yield from measure(network, plan.optim, side, Numbers(precision, channels_last), device, model.name)
+    yield from measure(network, plan, classes, Numbers(precision, channels_last), device, averaged=averaged)

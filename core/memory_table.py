@@ -5,21 +5,23 @@ from __future__ import annotations
 import copy
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import psutil
 import torch
-import torch.nn.functional as F
 
 from core.device import empty_cache, synchronize
+from core.ema import build_average
 from core.heads import set_training
+from core.losses import Criterion
 from core.memory import MemoryMeter
 from core.models import Network
 from core.optim import build_optimizer
 from core.precision import Numbers
-from core.step import is_out_of_memory
-from recipes.sections import Optim
+from core.step import Learner, is_out_of_memory, take_step
+from recipes.recipe import StagePlan
 
 HEADROOM = 0.9  # share of the device's memory that a batch may take: fragmentation and other programs need the rest
 LARGEST = 1024  # images: beyond it larger batches are rarely faster
@@ -40,39 +42,36 @@ class Row:
 
 def measure(
     network: Network,
-    optim: Optim,
-    side: int,
+    plan: StagePlan,
+    classes: int,
     numbers: Numbers,
     device: torch.device,
-    name: str,
+    *,
+    averaged: bool = False,
     most: int | None = None,
 ) -> Iterator[Row]:
-    """Rows for batches 1, 2, 4... until one does not fit; each is an update and an evaluation of synthetic images.
+    """Rows for batches 1, 2, 4... until one does not fit; each is updates and an evaluation of synthetic images.
 
-    `network` is on `device` and is left as it was.
+    The steps are the stage's own: its loss, mixing, optimiser and, where `averaged`, averaged weights. `network` is on
+    `device` and is left as it was.
     """
     batch, limit = 1, most or (CPU_LARGEST if device.type == "cpu" else LARGEST)
+    make = partial(_learner, network, plan, classes, numbers, device, averaged)
     began = time.monotonic()
     while batch <= limit and time.monotonic() - began < PATIENCE:
-        row = _try(network, optim, side, numbers, device, name, batch)
+        row = _try(make, plan, device, batch)
         yield row
         if not row.fits:
             return
         batch *= 2
 
 
-def largest(rows: Iterator[Row]) -> int:
-    """The largest batch that fits, at least 1."""
-    return max((row.batch for row in rows if row.fits), default=1)
-
-
-def _try(
-    network: Network, optim: Optim, side: int, numbers: Numbers, device: torch.device, name: str, batch: int
-) -> Row:
+def _try(make: Callable[[int], Learner], plan: StagePlan, device: torch.device, batch: int) -> Row:
+    name, side = plan.model.name, plan.data.image_size
     budget = _total(device) * HEADROOM
     before = _begin(device)
     try:
-        _steps(network, optim, side, numbers, device, batch)
+        _steps(make(batch), plan, batch)
         synchronize(device)
         peak = max(0, _peak(device) - before)
     except RuntimeError as error:
@@ -84,24 +83,45 @@ def _try(
     return Row(name, side, batch, peak, before + peak <= budget)
 
 
-def _steps(network: Network, optim: Optim, side: int, numbers: Numbers, device: torch.device, batch: int) -> None:
-    """Two updates (the second one with the optimiser's state in place) and one evaluation pass."""
+def _learner(
+    network: Network,
+    plan: StagePlan,
+    classes: int,
+    numbers: Numbers,
+    device: torch.device,
+    averaged: bool,
+    batch: int,
+) -> Learner:
+    """What a stage trains with, around a copy of `network`."""
     model = copy.deepcopy(network)
+    return Learner(
+        network=model,
+        average=build_average(model, 0.5 if averaged else 0.0),
+        optimizer=build_optimizer(plan.optim, model.body),
+        criterion=Criterion(plan.loss, classes),
+        numbers=numbers,
+        scaler=numbers.scaler(device),
+        device=device,
+        clip_grad_norm=plan.optim.clip_grad_norm,
+        micro_batch=batch,
+        seed=0,
+    )
+
+
+def _steps(learner: Learner, plan: StagePlan, batch: int) -> None:
+    """Two updates (the second one with the optimiser's state in place) and one evaluation pass."""
+    model, device, side = learner.network, learner.device, plan.data.image_size
     set_training(model.body, frozen=False)
     # A single image has no spread for BatchNorm over features: statistics are not what is measured here.
     model.body.train(batch > 1)
-    optimizer = build_optimizer(optim, model.body)
     images = torch.randint(0, 256, (batch, 3, side, side), dtype=torch.uint8, device=device)
     labels = torch.zeros(batch, dtype=torch.int64, device=device)
-    for _ in range(2):
-        with numbers.autocast(device):
-            scores = model(model.normalize(images, numbers.channels_last))
-        F.cross_entropy(scores.float(), labels).backward()
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
+    for step in range(2):
+        take_step(learner, images, labels, plan.augment, step)
+    learner.optimizer.zero_grad(set_to_none=True)
     model.eval()
-    with torch.no_grad(), numbers.autocast(device):
-        model(model.normalize(images, numbers.channels_last))
+    with torch.no_grad(), learner.numbers.autocast(device):
+        model(model.normalize(images, learner.numbers.channels_last))
 
 
 def _begin(device: torch.device) -> int:

@@ -73,7 +73,7 @@ def prepare(
     numbers = yield from _numbers(recipe, plans, network, device, saved, datasets.parent / "measured.json")
     network.to(memory_format=torch.channels_last if numbers.channels_last else torch.contiguous_format)
     if any(plan.run.batch_size == "auto" for plan in plans):
-        found = yield from _measured_batch(plans, network, regularisation, numbers, device)
+        found = yield from _measured_batch(plans, len(manifest.classes), network, regularisation, numbers, device)
         plans = resolved(plans, [found * plan.run.accumulation for plan in plans])
     average = build_average(network, max(plan.run.ema_decay for plan in plans))
     run = Run(recipe, plans, folder, manifest, device, network, average, numbers, regularisation)
@@ -193,6 +193,7 @@ def resolved(plans: tuple[StagePlan, ...], sizes: list[int] | None) -> tuple[Sta
 
 def _measured_batch(
     plans: tuple[StagePlan, ...],
+    classes: int,
     network: Network,
     regularisation: Regularisation,
     numbers: Numbers,
@@ -201,8 +202,8 @@ def _measured_batch(
     """The largest micro-batch that fits with headroom, at the largest image size of the recipe."""
     plan = largest(plans)
     regularisation.apply(plan.model)
-    best = 1
-    for row in measure(network, plan.optim, plan.data.image_size, numbers, device, plan.model.name):
+    averaged, best = any(each.run.ema_decay for each in plans), 1
+    for row in measure(network, plan, classes, numbers, device, averaged=averaged):
         best = row.batch if row.fits else best
         yield Preparing("measuring the batch size", row.batch, max(best, row.batch))
     return max(2, best)
