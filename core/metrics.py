@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -65,3 +67,17 @@ class Running:
     def read(self) -> list[float]:
         """The three sums. Waits for the device."""
         return [float(value) for value in self.sums.tolist()]
+
+
+def better(metrics: dict[str, float], name: str) -> tuple[str, float]:
+    """Which weights' validation is better by `name`, "ema" or "val", and by how much: larger is better, a loss is
+    negated, and no number is worst of all.
+
+    Averaged weights stand beside the trained ones, and win where both are equal: few validation images often say so,
+    and an average wavers less.
+    """
+    sign = -1.0 if name == "loss" else 1.0
+    found = {split: sign * metrics[f"{split}/{name}"] for split in ("ema", "val") if f"{split}/{name}" in metrics}
+    orderly = {split: -math.inf if math.isnan(value) else value for split, value in found.items()}
+    split = max(orderly, key=orderly.__getitem__)
+    return split, orderly[split]

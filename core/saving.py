@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Generator, Iterator
 
@@ -14,6 +13,7 @@ from core.content import run_content, weights_content
 from core.curves import draw_curves
 from core.events import CheckpointSaved, EpochEnded, Event, Warned
 from core.meter import Meter
+from core.metrics import better
 from core.run import Run
 from core.stage import Stage
 from recipes.sections import Metric
@@ -78,16 +78,14 @@ def record_epoch(run: Run, stage: Stage, metrics: dict[str, float], meter: Meter
 
 
 def _save_best(run: Run, metrics: dict[str, float]) -> Generator[Event, None, tuple[str, ...]]:
-    """Compare with the best so far. Averaged weights stand beside the trained ones; the better of the two is kept, and
-    the averaged ones where they are equal: few validation images often say so, and an average wavers less."""
+    """Save the weights, trained or averaged, whose validation is better than any before; by which metrics it is."""
     reached = []
     for name in ("accuracy", "f1", "loss"):
         sign = -1.0 if name == "loss" else 1.0
-        values = {split: metrics[f"{split}/{name}"] for split in ("ema", "val") if f"{split}/{name}" in metrics}
-        split = max(values, key=lambda key: _orderly(sign * values[key]))
-        if not sign * values[split] > sign * getattr(run.best, name):
+        split, value = better(metrics, name)
+        if not value > sign * getattr(run.best, name):
             continue
-        setattr(run.best, name, values[split])
+        setattr(run.best, name, sign * value)
         if name == run.recipe.run.select.value:
             run.best.epoch = run.position.epoch
         if name == "loss" and run.recipe.run.select is not Metric.LOSS:
@@ -98,10 +96,6 @@ def _save_best(run: Run, metrics: dict[str, float]) -> Generator[Event, None, tu
         if name != "loss":
             reached.append(name)
     return tuple(reached)
-
-
-def _orderly(value: float) -> float:
-    return value if not math.isnan(value) else -math.inf
 
 
 def draw(run: Run) -> Iterator[Event]:

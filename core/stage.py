@@ -14,6 +14,7 @@ from core.features import FeatureLoader, HeadNetwork, can_be_kept, keep_features
 from core.heads import freeze_backbone, set_training
 from core.loader import Loader
 from core.losses import Criterion, plain
+from core.metrics import better
 from core.models import Network
 from core.optim import build_optimizer
 from core.prepare import loader_workers
@@ -180,12 +181,14 @@ def observe(stage: Stage, loss: float) -> None:
 
 
 def wants_to_stop(stage: Stage, metrics: dict[str, float]) -> bool:
-    """Early stopping: whether the watched validation value has not improved for as long as the recipe allows."""
+    """Early stopping: whether the watched validation value has not improved for as long as the recipe allows.
+
+    It watches what the best weights are chosen by: the better of the trained and the averaged ones.
+    """
     early = stage.plan.run.early_stopping
     if early is None:
         return False
-    sign = -1.0 if early.metric == "loss" else 1.0
-    value = sign * metrics[f"val/{early.metric.value}"]
+    _, value = better(metrics, early.metric.value)
     if stage.watched is None or value > stage.watched + early.min_delta:
         stage.watched, stage.waited = value, 0
     else:

@@ -14,6 +14,7 @@ from torch.nn.modules.module import register_module_forward_pre_hook
 
 from core.checkpoint import LAST, load
 from core.events import CheckpointSaved, EpochEnded, Event, Outcome, RunFinished, StageStarted, StepLogged
+from core.metrics import better
 from core.models import Network
 from core.schedule import Span, rate
 from core.stage import Stage, wants_to_stop
@@ -170,6 +171,20 @@ def test_early_stopping_watches_its_metric_with_patience_and_a_least_change(
     early = {"metric": metric, "patience": patience, "min_delta": min_delta}
     _, stage = opened(recipe(run={"early_stopping": early}))
     assert watch(stage, f"val/{metric}", values) == stops
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "f1", "loss"])
+def test_averaged_weights_that_still_get_better_keep_a_run_going(recipe: Make, opened: Any, metric: str) -> None:
+    """The trained weights' values stay the same here; the last two averages are no better than the one before."""
+    _, stage = opened(recipe(run={"early_stopping": {"metric": metric, "patience": 2}}))
+    values = [0.9, 0.7, 0.5, 0.5, 0.5] if metric == "loss" else [0.1, 0.3, 0.5, 0.5, 0.5]
+    assert watch(stage, f"ema/{metric}", values) == 5
+
+
+def test_a_validation_that_is_no_number_is_never_the_better_one(recipe: Make, opened: Any) -> None:
+    _, stage = opened(recipe(run={"early_stopping": {"metric": "accuracy", "patience": 3}}))
+    assert better({"val/loss": math.nan, "ema/loss": 9.0}, "loss") == ("ema", -9.0)
+    assert watch(stage, "val/accuracy", [math.nan, 0.5, 0.6, math.nan, 0.6, 0.5]) == 6
 
 
 def test_without_early_stopping_a_run_never_gets_impatient(recipe: Make, opened: Any) -> None:
