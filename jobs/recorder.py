@@ -155,10 +155,11 @@ class Recorder:
             "epoch_steps": event.epoch_steps,
             "step": event.step,
             "images_per_second": _finite(event.images_per_second),
-            "eta_seconds": _finite(event.eta_seconds),
             "memory": event.memory.allocated,
             "memory_peak": event.memory.peak or event.memory.allocated,
         }
+        if event.phase != "validate":  # which reckons none: the last one stands
+            self._columns["eta_seconds"] = _finite(event.eta_seconds)
         self._sample(event.memory)
         if event.phase != "train":
             return
