@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
+from textual.strip import Strip
 
 from recipes.home import Home
 from tests.tui.conftest import Opened, screen_text, settled, until
@@ -19,6 +22,7 @@ from tui import graphics
 from tui.screens.job import JobScreen
 from tui.widgets.photo import HALF, HalfBlocks, fitted, half_blocks, read
 from tui.widgets.picture_view import PictureView
+from tui.widgets.sixel import COLOURS, sixel_strips
 
 RED, BLUE = (200, 0, 0), (0, 0, 200)
 
@@ -69,7 +73,7 @@ async def test_the_surest_mistakes_are_shown_with_what_was_said(evaluated: Home,
         await pilot.press("7")
         await settled(pilot)
         await until(pilot, lambda: len(pilot.app.screen.query(HalfBlocks)) == 1)
-        await until(pilot, lambda: "gone.png: No such file" in screen_text(pilot))
+        await until(pilot, lambda: "no such file" in screen_text(pilot))
         text = screen_text(pilot)
         assert "2 surest mistakes" in text
         assert "said tulip 98%" in text
@@ -101,7 +105,8 @@ async def test_the_contact_sheet_is_drawn_by_a_child_and_kept(evaluated: Home, o
 
 @pytest.mark.parametrize(("can", "drawn"), [("sixel", "\x1bP"), ("kitty", "a=p,")])
 def test_a_terminal_that_draws_pictures_is_sent_pictures(evaluated: Home, can: str, drawn: str) -> None:
-    pytest.importorskip("textual_image", reason="needs the extra clf[images]")
+    if can == "kitty":
+        pytest.importorskip("textual_image", reason="needs the extra clf[images]")
     terminal = Terminal(evaluated, graphics=can)
     try:
         terminal.until(lambda: "quick_test" in terminal.seen)
@@ -199,5 +204,97 @@ def test_greyscale_palette_and_transparent_pictures_are_read(tmp_path: Path) -> 
 
 def test_without_a_terminal_half_blocks_must_do() -> None:
     graphics.ask_terminal()
-    assert graphics.real_picture() is None
+    assert graphics.kind() == ""
     assert graphics.note()
+
+
+@pytest.mark.parametrize(
+    ("answers", "kind", "cell"),
+    [
+        (b"\x1b[6;17;8t\x1b[?63;1;2;4;6c", "sixel", (8, 17)),
+        (b"\x1b_Gi=31;OK\x1b\\\x1bP>|kitty(0.28.1)\x1b\\\x1b[6;20;10t\x1b[?62;c", "kitty", (10, 20)),
+        (b"\x1b_Gi=31;OK\x1b\\\x1bP>|kitty(0.26.5)\x1b\\\x1b[6;20;10t\x1b[?62;c", "", (10, 20)),
+        (b"\x1b_Gi=31;OK\x1b\\\x1b[?62;c", "", (10, 20)),
+        (b"\x1b_Gi=31;OK\x1b\\\x1b[?62;4c", "sixel", (10, 20)),
+        (b"q\x1b[?1;2c", "", (10, 20)),
+        (b"\x1b[?4c", "", (10, 20)),
+        (b"\x1b[6;0;0t\xff\xfe", "", (10, 20)),
+        (b"", "", (10, 20)),
+    ],
+)
+def test_what_a_terminal_answers_is_understood(answers: bytes, kind: str, cell: tuple[int, int]) -> None:
+    understood = graphics.understood(answers)
+    assert (understood.kind, understood.cell) == (kind, cell)
+
+
+def test_an_answer_that_takes_its_time_is_not_taken_for_keys(evaluated: Home) -> None:
+    terminal = Terminal(evaluated, graphics="late")
+    try:
+        terminal.until(lambda: "quick_test" in terminal.seen)
+        terminal.drain(2)
+        assert "esc closes" not in terminal.text(), "ESC [ ? 62 c would open the help"
+        terminal.press("?")
+        terminal.until(lambda: "esc closes" in terminal.text())
+    finally:
+        terminal.close()
+
+
+def test_a_dialog_over_sixels_that_are_panned_cuts_none_of_them_open(evaluated: Home) -> None:
+    Image.new("RGB", (300, 300), BLUE).save(evaluated.run_dir(6, "demo") / "contact_sheet.png")
+    terminal = Terminal(evaluated, graphics="sixel", columns=80, lines=24)
+    try:
+        terminal.until(lambda: "quick_test" in terminal.seen)
+        terminal.press(":")
+        terminal.until(lambda: "Go to job" in terminal.text())
+        terminal.press("6\r")
+        terminal.until(lambda: "Pictures" in terminal.seen)
+        terminal.press("7]")
+        terminal.until(lambda: "\x1bP" in terminal.seen)
+        for keys in ("++", "ll", "?", "\x1b", "hk"):
+            terminal.press(keys)
+            terminal.drain(1)
+        left = re.sub(r"\x1bP[^\x1b]*\x1b\\", "", terminal.seen[: terminal.seen.rindex("\x1b8")])
+        assert "\x1bP" not in left
+        assert "#0;2;" not in left
+    finally:
+        terminal.close()
+
+
+def test_sixels_hold_the_pixels_and_any_cut_holds_its_own() -> None:
+    chance = np.random.default_rng(3)
+    picture = Image.fromarray(chance.integers(0, 256, (34, 40, 3), np.uint8))
+    strips = sixel_strips(picture, 5, 2, (8, 17))
+    assert [strip.cell_length for strip in strips] == [5, 5]
+    wanted = np.asarray(picture.quantize(COLOURS, Image.Quantize.MEDIANCUT).convert("RGB"), float)
+    whole = np.vstack([_pixels(strip) for strip in strips])
+    assert np.abs(whole - wanted).max() <= 2, "percent are coarser than bytes"
+    for strip in strips:
+        for cut in (strip.divide([2, 3, 5]), [strip.crop(0, 2), strip.crop(2).crop(0, 1), strip.crop(3, 5)]):
+            assert [part.cell_length for part in cut] == [2, 1, 2]
+            assert np.array_equal(np.hstack([_pixels(part) for part in cut]), _pixels(strip))
+    assert strips[0].divide([0, 5])[0].cell_length == 0
+
+
+def _pixels(strip: Strip) -> np.ndarray[Any, Any]:
+    """What a terminal would draw over the blank cells of a strip, as RGB."""
+    blank, drawn = strip
+    assert blank.text == " " * strip.cell_length
+    match = re.fullmatch(r'\x1b7\x1b\[(\d+)D\x1bP0;1;0q"1;1;(\d+);(\d+)(.*)\x1b\\\x1b8', drawn.text, re.DOTALL)
+    assert match is not None
+    assert int(match[1]) == strip.cell_length
+    seen = np.full((int(match[3]) + 6, int(match[2]), 3), -1.0)
+    colours, colour, x, y = {}, "", 0, 0
+    for token in re.findall(r"#\d+;2;\d+;\d+;\d+|#\d+|\$|-|!\d+.|.", match[4]):
+        if ";" in token:
+            number, _, *percent = token.split(";")
+            colours[number] = np.array(percent, float) * 2.55
+        elif token[0] == "#":
+            colour = token
+        elif token in "$-":
+            x, y = 0, y + 6 * (token == "-")
+        else:
+            bits, run = ord(token[-1]) - 63, int(token[1:-1] or 1)
+            for row in (row for row in range(6) if bits >> row & 1):
+                seen[y + row, x : x + run] = colours[colour]
+            x += run
+    return seen[: int(match[3])]

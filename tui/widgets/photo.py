@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,7 +28,7 @@ HALF = "▀"
 
 
 class HalfBlocks(Widget):
-    """A picture at two pixels to a cell; cells are about twice as high as wide, so pixels come out square."""
+    """A picture at two pixels to a cell."""
 
     DEFAULT_CSS = "HalfBlocks { width: auto; height: auto; }"
 
@@ -65,19 +66,24 @@ class Photo(Vertical):
 
     async def _load(self) -> None:
         columns, lines = self._box
-        real = graphics.real_picture()
         try:
-            if real is None:
-                shown: Widget = HalfBlocks(await asyncio.to_thread(_half_blocks, self._path, columns, lines))
-            else:
-                picture = await asyncio.to_thread(read, self._path, MOST_PIXELS)
-                shown = real(picture)  # type: ignore[arg-type]
-                shown.styles.width, shown.styles.height = fitted(picture.size, columns, lines)
+            shown = await (self._by_kitty if graphics.kind() == "kitty" else self._by_cells)(columns, lines)
         except (OSError, ValueError) as error:
-            reason = error.strerror if isinstance(error, OSError) and error.strerror else "cannot be read"
-            shown = Static(f"⚠ {self._path.name}: {reason}", classes="missing", markup=False)
+            reason = "no such file" if isinstance(error, FileNotFoundError) else "cannot be read"
+            shown = Static(f"⚠ {reason}", classes="missing", markup=False)
         if self.is_attached:
             await self.mount(shown, before=0)
+
+    async def _by_kitty(self, columns: int, lines: int) -> Widget:
+        picture = await asyncio.to_thread(read, self._path, MOST_PIXELS)
+        shown = graphics.kitty_picture()(picture)  # type: ignore[arg-type]
+        box = min(columns, graphics.LARGEST), min(lines, graphics.LARGEST)
+        shown.styles.width, shown.styles.height = fitted(picture.size, *box, graphics.ability.cell)
+        return shown
+
+    async def _by_cells(self, columns: int, lines: int) -> Widget:
+        kind, strips = await asyncio.to_thread(_strips, self._path, columns, lines)
+        return kind(strips)
 
 
 def read(path: Path, longest: int) -> Image:
@@ -94,16 +100,21 @@ def read(path: Path, longest: int) -> Image:
     return picture
 
 
-def fitted(size: tuple[int, int], columns: int, lines: int) -> tuple[int, int]:
-    """The largest box of cells with the picture's proportions in `columns` x `lines`, pixels taken as square."""
-    width, height = size
-    scale = min(columns / width, 2 * lines / height)
-    return max(1, round(width * scale)), max(1, round(height * scale / 2))
+def fitted(size: tuple[int, int], columns: int, lines: int, cell: tuple[int, int] = (1, 2)) -> tuple[int, int]:
+    """The largest box of cells with the picture's proportions in `columns` x `lines`; a cell is `cell` pixels."""
+    (width, height), (across, down) = size, cell
+    scale = min(columns * across / width, lines * down / height)
+    return max(1, round(width * scale / across)), max(1, round(height * scale / down))
 
 
-def _half_blocks(path: Path, columns: int, lines: int) -> list[Strip]:
+def _strips(path: Path, columns: int, lines: int) -> tuple[Callable[[list[Strip]], Widget], list[Strip]]:
     picture = read(path, SHARPEST)
-    return half_blocks(picture, *fitted(picture.size, columns, lines))
+    if graphics.kind() == "sixel":
+        from tui.widgets.sixel import Sixels, sixel_strips
+
+        cell = graphics.ability.cell
+        return Sixels, sixel_strips(picture, *fitted(picture.size, columns, lines, cell), cell)
+    return HalfBlocks, half_blocks(picture, *fitted(picture.size, columns, lines))
 
 
 def half_blocks(picture: Image, columns: int, lines: int) -> list[Strip]:
