@@ -2,7 +2,8 @@
 
 What it does is in the recipe's description: "steps 20", then any of "fail", "crash 6" (die at step 6 the first
 time), "always crash", "forget" (a crash before any checkpoint), "stall 3", "slow" (0.05 s a step), "print",
-"import" (never gets to a step), "hungry" (takes 120 MB with every step), "jump 86400" (the clock is set at step 8).
+"import" (never gets to a step), "hungry" (takes 120 MB with every step), "jump 86400" (the clock is set at step 8),
+"gate 3" (waits after step 3; the file "gate" in its run directory lets it go as far as the step it holds).
 """
 
 from __future__ import annotations
@@ -56,6 +57,8 @@ def events(_home: Home, attempt: Held, recipe: Recipe, stop: Stop) -> Iterator[E
     if "fail" in words:
         raise ConfigurationError("no such model", "choose another")
     while done < steps:
+        while closed(words, attempt.run_dir, done) and not stop():
+            time.sleep(0.02)
         if stop():
             yield save(attempt.run_dir, done)
             yield RunFinished(Outcome.STOPPED, done // PER_EPOCH, done)
@@ -74,6 +77,12 @@ def events(_home: Home, attempt: Held, recipe: Recipe, stop: Stop) -> Iterator[E
             yield EpochEnded("train", epoch, done, metrics, ("accuracy",))
             yield save(attempt.run_dir, done)
     yield RunFinished(Outcome.COMPLETED, steps // PER_EPOCH, steps, {"test/accuracy": 0.75, "test/f1": 0.7})
+
+
+def closed(words: list[str], folder: Path, done: int) -> bool:
+    """Whether it has come to its gate."""
+    opened = folder / "gate"
+    return "gate" in words and done >= int(opened.read_text() if opened.exists() else number(words, "gate", 0))
 
 
 def misbehave(words: list[str], attempt: Held, done: int) -> None:

@@ -17,6 +17,7 @@ from jobs.ladder import Graces, Ladder, Rung, Want
 from jobs.queue import Queue
 from recipes.home import Home
 from tests.jobs.conftest import (
+    PATIENCE,
     SLOW,
     StartWorker,
     checkpoint,
@@ -123,7 +124,7 @@ def test_a_wish_before_the_first_step_needs_no_step_to_be_granted(
         until_state(reader, job_id, "cancelled")
         return
     kill(worker.pid, signal.SIGTERM)
-    assert worker.wait(timeout=60) == 0
+    assert worker.wait(PATIENCE) == 0
     job = records.job(reader, job_id)
     assert (job.state, job.crashes, left_over(home)) == ("queued", 0, [])
     assert "left before the first step, on SIGTERM" in [event.message for event in records.events(reader, job_id)]
@@ -185,7 +186,7 @@ def test_a_signal_at_any_moment_leaves_a_true_state_and_no_process(
         until_step(reader, job_id, 1)
     time.sleep(chance.uniform(0.0, 1.5))
     kill(worker.pid, chance.choice([signal.SIGTERM, signal.SIGINT, signal.SIGHUP]))
-    assert worker.wait(timeout=30) in (0, 130)
+    assert worker.wait(PATIENCE) in (0, 130)
     job = records.job(reader, job_id)
     assert reader.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
     reader.close()
