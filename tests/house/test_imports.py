@@ -43,15 +43,20 @@ def loaded_by(home: Path, *arguments: str, **environment: str) -> set[str]:
     return {name.split(".")[0] for name in json.loads(done.stdout.splitlines()[-1])}
 
 
+@pytest.fixture(scope="module")
+def first(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, set[str]]:
+    """A home with a queued job, and what the first `clf enqueue`, which created it, loaded."""
+    home = tmp_path_factory.mktemp("home")
+    return home, loaded_by(home, "enqueue", "demo")
+
+
 @pytest.fixture
-def home(tmp_path: Path) -> Path:
-    """A home with one queued job."""
-    loaded_by(tmp_path, "enqueue", "demo")
-    return tmp_path
+def home(first: tuple[Path, set[str]]) -> Path:
+    return first[0]
 
 
-def test_enqueue_loads_no_torch_and_no_screen(tmp_path: Path) -> None:
-    assert not loaded_by(tmp_path, "enqueue", "demo") & HEAVY
+def test_enqueue_loads_no_torch_and_no_screen(first: tuple[Path, set[str]]) -> None:
+    assert not first[1] & HEAVY
 
 
 def test_enqueue_loads_no_orm_once_there_is_a_queue(home: Path) -> None:
