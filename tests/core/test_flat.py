@@ -14,6 +14,7 @@ SCRIPT = Path(__file__).parents[2] / "benchmarks" / "flat.py"
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_two_hundred_epochs_leave_no_memory_file_thread_or_process_behind() -> None:
     done = subprocess.run([sys.executable, str(SCRIPT), "--epochs", "200"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

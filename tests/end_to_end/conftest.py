@@ -49,7 +49,7 @@ class Program:
         return found
 
     def wait_until(
-        self, holds: Callable[[dict[str, Any]], bool], number: int = 1, seconds: float = 120
+        self, holds: Callable[[dict[str, Any]], bool], number: int = 1, seconds: float = 240
     ) -> dict[str, Any]:
         """The job once `holds(job)`; fails after `seconds`."""
         end = time.monotonic() + seconds

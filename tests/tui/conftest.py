@@ -61,7 +61,7 @@ async def settled(pilot: Pilot[Any]) -> None:
 
 async def _charts_drawn(pilot: Pilot[Any]) -> None:
     """A load that follows a job may wait for its turn by a timer, which no worker shows."""
-    for _ in range(200):
+    for _ in range(6000):
         screen = pilot.app.screen
         if not isinstance(screen, LiveScreen) or not (screen._loading or screen._again or screen._waiting):
             return
@@ -69,8 +69,8 @@ async def _charts_drawn(pilot: Pilot[Any]) -> None:
 
 
 async def until(pilot: Pilot[Any], what: Callable[[], object]) -> None:
-    """Wait for something that other threads bring about; fails after ten seconds."""
-    for _ in range(200):
+    """Wait for something that other threads bring about; fails after two minutes."""
+    for _ in range(2400):
         if what():
             return
         await pilot.pause(0.05)

@@ -33,10 +33,10 @@ def test_the_app_ends_when_its_terminal_is_closed_even_without_a_signal(tmp_path
     reader = threading.Thread(target=read, daemon=True)
     reader.start()
     try:
-        assert drawn.wait(60)
+        assert drawn.wait(120)
         reader.join()
         os.close(master)
-        process.wait(timeout=60)
+        process.wait(timeout=120)
     finally:
         process.kill()
         process.wait()

@@ -42,11 +42,11 @@ def _held(home: Home, *statements: str) -> Iterator[None]:
         yield
     finally:
         holder.stdin.close()
-        holder.wait(30)
+        holder.wait(120)
         holder.stdout.close()
 
 
-async def _until(pilot: Pilot[Any], what: Any, seconds: float = 60) -> None:
+async def _until(pilot: Pilot[Any], what: Any, seconds: float = 240) -> None:
     for _ in range(int(seconds / 0.1)):
         if what():
             return
@@ -56,6 +56,7 @@ async def _until(pilot: Pilot[Any], what: Any, seconds: float = 60) -> None:
 
 async def test_a_writer_that_holds_the_lock_for_long_is_said_and_the_screen_goes_on(home: Home, opened: Opened) -> None:
     async with opened(home) as pilot:
+        pilot.app.open_queue().busy_seconds = 3.0  # it would wait for 35
         table = pilot.app.query_one(JobTable)
         table.select(3)
         with _held(home, "BEGIN EXCLUSIVE"):

@@ -12,7 +12,7 @@ import pytest
 from db import records
 from recipes.home import Home
 from tests.tui.conftest import read
-from tests.tui.terminal import Terminal
+from tests.tui.terminal import DEADLINE, Terminal
 
 
 @pytest.fixture
@@ -22,13 +22,13 @@ def terminal(tmp_path: Path) -> Iterator[tuple[Terminal, Home]]:
     yield opened, home
     if opened.process.poll() is None:
         opened.process.terminate()
-        opened.process.wait(20)
+        opened.process.wait(120)
     os.close(opened.master)
     from jobs.launch import stop_worker
 
     if home.database.exists():
         stop_worker(home, now=True)
-        end = time.monotonic() + 30
+        end = time.monotonic() + DEADLINE
         while _workers(home) and time.monotonic() < end:
             time.sleep(0.2)
 
@@ -62,6 +62,7 @@ def test_the_screen_has_the_size_of_its_terminal_whatever_the_environment_says(t
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_a_job_is_added_watched_and_cancelled_beside_a_real_worker(terminal: tuple[Terminal, Home]) -> None:
     screen, home = terminal
     screen.until(lambda: "nothing is queued yet" in screen.seen)
