@@ -71,6 +71,7 @@ def run_content(run: Run, stage_state: dict[str, Any] | None) -> dict[str, Any]:
         "best": asdict(run.best),
         "history": run.history.exact,
         "running": list(run.running),
+        "spent": list(run.spent),
         "numbers": asdict(run.numbers),
         "micro_batch": run.micro_batch,
         "outcome": run.outcome.value,

@@ -43,7 +43,7 @@ def train_epoch(run: Run, stage: Stage, stop: Stop, meter: Meter) -> Generator[E
         leaving, saving = _leaving(run, stop), _save_due(run)
         if meter.count(len(batch.labels)) or leaving or saving or run.careful:
             _check(run, stage, batch)
-            before, run.running = run.running, running.read()
+            before, run.running, run.spent = run.running, running.read(), meter.spent
             meter.read()
             yield _logged(run, stage, meter, before, rate)
         if saving:
@@ -53,8 +53,8 @@ def train_epoch(run: Run, stage: Stage, stop: Stop, meter: Meter) -> Generator[E
     else:
         leaving = None
     _check(run, stage, None)
-    run.running = running.read()
     meter.stop()
+    run.running, run.spent = running.read(), meter.spent
     return leaving
 
 

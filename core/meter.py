@@ -12,13 +12,13 @@ SMOOTHING = 0.2  # weight of the newest interval in the mean time of a step
 
 
 class Meter:
-    """Times the steps of one phase of an epoch."""
+    """Times the steps of one phase of an epoch, `images` and `seconds` of an earlier attempt included."""
 
-    def __init__(self) -> None:
-        self.began = time.monotonic()
-        self.images = 0
+    def __init__(self, images: float = 0.0, seconds: float = 0.0) -> None:
+        self._since = time.monotonic()
+        self.began = self._since - seconds
+        self.images = images
         self.step_seconds: float | None = None  # smoothed
-        self._since = self.began
         self._interval_images = 0
         self._interval_steps = 0
         self._interval_wait = 0.0
@@ -58,7 +58,12 @@ class Meter:
             self.step_seconds = each if known is None else known + SMOOTHING * (each - known)
         self._since, self._interval_images, self._interval_steps, self._interval_wait = now, 0, 0, 0.0
 
+    @property
+    def spent(self) -> tuple[float, float]:
+        """Images and seconds of the phase until now: what a Meter that goes on with it begins from."""
+        return self.images, time.monotonic() - self.began
+
     def stop(self) -> None:
         """The phase is over: `seconds` and `mean_rate` are about it alone."""
-        self.seconds = time.monotonic() - self.began
-        self.mean_rate = self.images / max(self.seconds, 1e-9)
+        images, self.seconds = self.spent
+        self.mean_rate = images / max(self.seconds, 1e-9)

@@ -107,6 +107,7 @@ def take_up(run: Run, saved: dict[str, Any]) -> None:
     run.best = Best(**saved["best"])
     run.history = History(saved["history"])
     run.running = list(saved["running"])
+    run.spent = tuple(saved.get("spent", (0.0, 0.0)))
     run.stage_state = saved["stage_state"]
     run.micro_batch = saved["micro_batch"]
     run.outcome = Outcome(saved["outcome"])

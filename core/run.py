@@ -61,6 +61,7 @@ class Run:
     best: Best = field(default_factory=Best)
     history: History = field(default_factory=History)
     running: list[float] = field(default_factory=lambda: [0.0, 0.0, 0.0])
+    spent: tuple[float, float] = (0.0, 0.0)  # images and seconds of the epoch being worked on, as its Meter says
     stage_state: dict[str, Any] | None = None  # optimiser and schedule of a stage that is taken up again
     elapsed: float = 0.0  # seconds of training before this attempt
     started: float = field(default_factory=time.monotonic)
@@ -121,9 +122,13 @@ class Run:
     def next_epoch(self) -> None:
         """The epoch is done: on to the next one, in the next stage where this one's epochs are over."""
         position = self.position
-        position.epoch, position.epoch_step, self.running = position.epoch + 1, 0, [0.0, 0.0, 0.0]
+        self._begin_epoch(position.epoch + 1)
         if position.epoch == self.first_epoch(position.stage + 1):
             position.stage, position.stage_step = position.stage + 1, 0
+
+    def _begin_epoch(self, epoch: int) -> None:
+        self.position.epoch, self.position.epoch_step = epoch, 0
+        self.running, self.spent = [0.0, 0.0, 0.0], (0.0, 0.0)
 
     def extend(self) -> None:
         """A run that had ended has more epochs now: on with the first of them, in the stage that holds it.
@@ -136,15 +141,15 @@ class Run:
             self.stage_state["early"] = [0, self.stage_state["early"][1]]
         first = [self.first_epoch(index) for index in range(len(self.plans))]
         position.stage = max(index for index, epoch in enumerate(first) if epoch <= done + 1)
-        position.epoch, position.epoch_step, self.running = done + 1, 0, [0.0, 0.0, 0.0]
+        self._begin_epoch(done + 1)
         plan = self.plans[position.stage]
         position.stage_step = (position.epoch - first[position.stage]) * self.steps_per_epoch(plan)
 
     def leave_stage(self) -> None:
         """The stage no longer gets better: the next one begins at its own first epoch, or the run ends."""
         position = self.position
-        position.stage, position.stage_step, position.epoch_step = position.stage + 1, 0, 0
-        position.epoch, self.running = self.first_epoch(position.stage), [0.0, 0.0, 0.0]
+        position.stage, position.stage_step = position.stage + 1, 0
+        self._begin_epoch(self.first_epoch(position.stage))
         if not self.unfinished:
             self.outcome = Outcome.EARLY_STOPPED
 

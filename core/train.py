@@ -63,7 +63,7 @@ def train(
 def _train_stage(run: Run, stage: Stage, stop: Stop) -> Generator[Event, None, Outcome | None]:
     """The epochs of a stage from the run's position on; STOPPED when asked to leave."""
     while run.position.stage == stage.index:
-        meter = Meter()
+        meter = Meter(*run.spent)
         leaving = yield from train_epoch(run, stage, stop, meter)
         metrics = None
         if leaving is not Outcome.STOPPED:

@@ -15,7 +15,7 @@ import torch
 from torch import nn
 from torch.nn.modules.module import register_module_forward_pre_hook
 
-from core.checkpoint import LAST, load
+from core.checkpoint import LAST, load, save
 from core.events import (
     CheckpointSaved,
     EpochEnded,
@@ -238,6 +238,33 @@ def test_a_stopped_run_leaves_at_once_and_goes_on_where_it_was(
         assert last.metrics == {}
     list(train(plan, tmp_path / "stopped", datasets=datasets))
     assert_equal_runs(whole, load(tmp_path / "stopped" / LAST))
+
+
+@pytest.mark.parametrize(("moment", "images"), [(2, 32), (4, 48)])  # in the second step, in validation
+def test_the_speed_of_an_epoch_that_was_interrupted_is_that_of_the_whole_epoch(
+    recipe: Make, run: Go, tmp_path: Path, moment: int, images: int
+) -> None:
+    asked = iter(range(1, 100))
+    run(recipe(), stop=lambda: next(asked) >= moment)
+    saved = load(tmp_path / "run" / LAST)
+    assert saved["spent"][0] == images
+    assert saved["spent"][1] > 0
+    save(saved | {"spent": [images, 1000.0]}, tmp_path / "run" / LAST)  # as if that had taken long
+    first, second = (event.metrics for event in run(recipe()) if isinstance(event, EpochEnded))
+    assert first["run/seconds"] > 1000 > second["run/seconds"]
+    for metrics in (first, second):
+        assert metrics["run/images_per_second"] == pytest.approx(48 / metrics["run/seconds"])
+
+
+def test_a_checkpoint_that_does_not_know_the_time_of_its_epoch_is_taken_up(
+    recipe: Make, run: Go, tmp_path: Path
+) -> None:
+    asked = iter(range(1, 100))
+    run(recipe(), stop=lambda: next(asked) >= 2)
+    saved = load(tmp_path / "run" / LAST)
+    del saved["spent"]
+    save(saved, tmp_path / "run" / LAST)
+    assert [event.epoch for event in run(recipe()) if isinstance(event, EpochEnded)] == [1, 2]
 
 
 @pytest.mark.parametrize("workers", [1, 2])
