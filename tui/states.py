@@ -18,11 +18,33 @@ def state(job: JobRecord) -> str:
         return f"cancelling ({job.stop_stage})" if job.stop_stage else "cancelling"
     if job.state == "running" and job.pause_requested:
         return "pausing"
-    if job.state == "running" and job.phase == "preparing":
-        return "preparing"
+    if job.state == "running" and job.phase in ("starting", "preparing"):
+        return job.phase
+    if job.state == "paused" and job.phase:
+        return f"paused: {job.phase}"
     if job.state == "failed" and job.failure_kind:
         return f"failed: {job.failure_kind.replace('_', ' ')}"
     return job.state
+
+
+def doing(job: JobRecord) -> str:
+    """What a job is busy with where no epoch is running: ``checking images 120/720``, ``testing 3/40``, or what a
+    paused one waits for; empty for any other."""
+    if job.state == "running" and job.phase == "test":
+        return step(job)
+    busy = job.state == "paused" or (job.state == "running" and job.phase == "preparing")
+    return (job.message or "") if busy else ""
+
+
+def in_words(job: JobRecord) -> str:
+    """The state and what the job is doing: ``preparing: checking images 120/720``."""
+    return ": ".join(part for part in (state(job), doing(job)) if part)
+
+
+def step(job: JobRecord) -> str:
+    """``step 412/720`` of the epoch, or ``validating 12/40``; empty before the first."""
+    word = {"validate": "validating", "test": "testing"}.get(job.phase or "", "step")
+    return f"{word} {job.epoch_step}/{job.epoch_steps}" if job.epoch_steps else ""
 
 
 def _held_back(job: JobRecord) -> str:
@@ -44,10 +66,10 @@ def short(job: JobRecord) -> str:
         return "blocked"
     if job.state == "queued" and job.waiting_for:
         return f"after #{job.waiting_for[0]}"
-    if job.state == "running" and job.cancel_requested:
-        return "stopping"
-    if job.state == "running" and job.pause_requested:
-        return "pausing"
+    if job.state == "running":
+        return "stopping" if job.cancel_requested else state(job)
+    if job.state == "paused" and job.phase:
+        return job.phase
     return job.state
 
 

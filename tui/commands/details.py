@@ -62,7 +62,7 @@ def _details(job: JobRecord) -> list[tuple[str, str]]:
     """Name and value of each line of `clf show`; lines with nothing to say are left out."""
     lines = [
         ("job", f"#{job.id} {job.name}"),
-        ("state", states.state(job)),
+        ("state", states.in_words(job)),
         *_trouble(job),
         *_waiting(job),
         ("recipe", f"{job.recipe_name}: {job.model} on {job.data}"),

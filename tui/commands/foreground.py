@@ -87,15 +87,13 @@ class LiveLine:
 
 def progress(job: JobRecord) -> str:
     """``#3 demo  fine-tune  epoch 2/8  [#####.....]  step 40/79  312 img/s  loss 0.412  best 91.2%  ...``."""
-    if job.state != "running":
-        return f"#{job.id} {job.name}  {states.state(job)}"
-    if job.phase == "preparing" or not job.steps:
-        return f"#{job.id} {job.name}  preparing" + (f": {job.message}" if job.message else "")
+    if job.state != "running" or states.doing(job) or not job.steps:
+        return f"#{job.id} {job.name}  {states.in_words(job)}"
     parts = [
         f"#{job.id} {job.name}",
         f"epoch {states.epoch(job)}" + (f" ({job.stage})" if job.stage not in (None, "train") else ""),
         _bar(job.step / job.steps),
-        f"{job.phase or 'train'} {job.epoch_step}/{job.epoch_steps}",
+        states.step(job),
         f"{job.images_per_second:.0f} img/s" if job.images_per_second else "",
         f"loss {job.train_loss:.3f}" if job.train_loss is not None else "",
         f"best {units.percent(job.best_accuracy)}" if job.best_accuracy is not None else "",

@@ -179,7 +179,7 @@ def _table(jobs: list[JobRecord]) -> Table:
     for job in jobs:
         table.add_row(
             str(job.id),
-            Text(f"{states.SIGNS[job.state]} {states.state(job)}", style=COLOURS[job.state]),
+            Text(f"{states.SIGNS[job.state]} {states.in_words(job)}", style=COLOURS[job.state]),
             Text(job.name),
             Text(states.data(job.data)),
             job.model,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from db.records import JobRecord
 from tui import units
-from tui.states import SIGNS, data, progress, remaining, short
+from tui.states import SIGNS, data, doing, progress, remaining, short
 from tui.themes import STATE_COLOURS
 
 BAR = 3  # cells of the progress bar beside the epoch
@@ -120,3 +120,39 @@ def fitting(width: int, names_differ: bool = False) -> list[tuple[Column, int]]:
         widths[column.key] += max(0, share)
         spare -= max(0, share)
     return [(column, widths[column.key]) for column in kept]
+
+
+def cells(job: JobRecord, now: float, columns: Sequence[tuple[Column, int]]) -> tuple[str, ...]:
+    """One text per column, each with the gap behind it.
+
+    Where no epoch is running, what the job is doing stands there instead, over the empty columns that follow.
+    """
+    found = [fit(column.text(job, now), width, column.right) + " " for column, width in columns]
+    busy = doing(job)
+    start = next((i for i, (column, _) in enumerate(columns) if column.key in ("stage", "epoch")), None)
+    if not busy or start is None:
+        return tuple(found)
+    end = 1 + next(i for i, (column, _) in enumerate(columns) if column.key == "epoch")
+    while end < len(found) and not found[end].strip():
+        end += 1
+    text = _brief(busy, sum(map(len, found[start:end])) - 1)
+    for index in range(start, end):
+        width = len(found[index])
+        found[index], text = text[:width].ljust(width), text[width:]
+    return tuple(found)
+
+
+def _brief(text: str, width: int) -> str:
+    """Cut to the width in its words rather than in its figures; without them where they leave no room."""
+    words, _, figures = text.rpartition(" ")
+    if len(text) <= width or not figures[:1].isdigit():
+        return fit(text, width)
+    room = width - len(figures) - 1
+    return f"{fit(words, room)} {figures}" if room >= 8 else fit(words, width)
+
+
+def fit(text: str, width: int, right: bool = False) -> str:
+    """Exactly `width` cells of it."""
+    if len(text) > width:
+        return text[: max(0, width - 1)] + "…" if width else ""
+    return text.rjust(width) if right else text.ljust(width)

@@ -50,7 +50,7 @@ def describe(job: JobRecord, now: float, inks: dict[str, str], width: int) -> Te
     elif job.state == "running":
         lines.append(_running(job, now, quiet, width))
     else:
-        lines.append(_ended_or_waiting(job, quiet, width))
+        lines.append(_ended_or_waiting(job, inks, width))
     for line in lines:
         line.truncate(width, overflow="ellipsis")
     return Text("\n").join(lines)
@@ -88,7 +88,7 @@ def _failure(job: JobRecord, inks: dict[str, str], width: int) -> list[Text]:
     ]
 
 
-def _ended_or_waiting(job: JobRecord, quiet: str, width: int) -> Text:
+def _ended_or_waiting(job: JobRecord, inks: dict[str, str], width: int) -> Text:
     known = job.best_accuracy is not None and job.best_epoch
     parts = (
         f"best {units.percent(job.best_accuracy)} in epoch {job.best_epoch}" if known else "",
@@ -98,16 +98,16 @@ def _ended_or_waiting(job: JobRecord, quiet: str, width: int) -> Text:
         f"added {units.minute(job.created_at)}" if job.state == "queued" else "",
         f"priority {job.priority}" if job.priority else "",
     )
-    return _with(Text(), parts, quiet, width)
+    return _with(Text(states.doing(job), inks.get("warning", "")), parts, inks.get("quiet", ""), width)
 
 
 def _running(job: JobRecord, now: float, quiet: str, width: int) -> Text:
-    left = remaining(job, now)
-    line = Text(f"step {job.epoch_step}/{job.epoch_steps}" if job.epoch_steps else job.message or job.phase or "")
+    left, busy = remaining(job, now), states.doing(job)
+    rate = job.images_per_second if not busy or job.phase == "test" else None  # else of what was done before
     parts = (
         f"ETA {units.duration(left)}" if left is not None else "",
-        f"{job.images_per_second:.0f} images/s" if job.images_per_second else "",
+        f"{rate:.0f} images/s" if rate else "",
         f"best {units.percent(job.best_accuracy)}" if job.best_accuracy is not None else "",
         f"{units.size(job.memory)}" if job.memory else "",
     )
-    return _with(line, parts, quiet, width)
+    return _with(Text(busy or states.step(job)), parts, quiet, width)

@@ -16,7 +16,7 @@ from textual.strip import Strip
 
 from db.records import JobRecord
 from tui.themes import palette
-from tui.widgets.job_columns import Column, fitting
+from tui.widgets.job_columns import Column, cells, fit, fitting
 from tui.widgets.job_filter import Group
 
 HEADER = 1
@@ -134,7 +134,7 @@ class JobTable(ScrollView, can_focus=True):
         return changed
 
     def _row(self, job: JobRecord) -> tuple[str, ...]:
-        return tuple(_fit(column.text(job, self._now), width, column.right) for column, width in self._columns)
+        return cells(job, self._now, self._columns)
 
     def on_resize(self) -> None:
         self.show(self._jobs, self._now, self._marked, self._sort, self._groups)
@@ -212,7 +212,7 @@ class JobTable(ScrollView, can_focus=True):
         titles = []
         for column, size in self._columns:
             sign = ("▼" if reverse else "▲") if column.key == key else ""
-            titles.append(_fit(f"{column.title}{sign}", size, column.right))
+            titles.append(fit(f"{column.title}{sign}", size, column.right))
         return Strip([Segment(" ".join(titles), style)]).adjust_cell_length(width, style)
 
     def _title_line(self, group: Group, width: int, base: Style) -> Strip:
@@ -236,11 +236,5 @@ class JobTable(ScrollView, can_focus=True):
             style = base + Style(color=inks[colour])
             if column.key == "id" and job.id in self._marked:
                 cell, style = f"◆{cell[1:]}", base + Style(color=inks["accent"], bold=True)
-            segments += [Segment(cell, style), Segment(" ", base)]
+            segments.append(Segment(cell, style))
         return Strip(segments).adjust_cell_length(width, base)
-
-
-def _fit(text: str, width: int, right: bool) -> str:
-    if len(text) > width:
-        return text[: max(0, width - 1)] + "…" if width else ""
-    return text.rjust(width) if right else text.ljust(width)
