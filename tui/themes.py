@@ -81,14 +81,31 @@ def curve_colours(theme: Theme) -> tuple[str, ...]:
 def palette(app: App[Any]) -> dict[str, str]:
     """The theme's colours as #rrggbb for text that is built outside CSS; `quiet` lies between text and background."""
     variables = app.theme_variables
-    background = _solid(variables["background"])
-    names = ("foreground", "primary", "secondary", "accent", "success", "warning", "error")
-    found = {name: (background + _solid(variables[name])).hex6 for name in names}
+    background, foreground = _solid(variables["background"]), _solid(variables["foreground"])
+    names = ("foreground", "primary", "accent", "success", "warning", "error")
+    found = {name: _legible(background + _solid(variables[name]), background, foreground).hex6 for name in names}
     found["quiet"] = background.blend(_solid(variables["foreground"]), 0.62).hex6
     found["cancelled"] = background.blend(_solid(variables["foreground"]), 0.45).hex6
     found["cursor"] = background.blend(_solid(variables["primary"]), 0.28).hex6
     found["cursor-quiet"] = background.blend(_solid(variables["primary"]), 0.16).hex6
     return found
+
+
+def _legible(colour: Color, background: Color, foreground: Color) -> Color:
+    """The colour, moved towards the text's until it reads as text: contrast 4.5 or more (WCAG 2.2, 1.4.3)."""
+    steps = (colour.blend(foreground, part / 10) for part in range(11))
+    return next((step for step in steps if _contrast(background, step) >= 4.5), foreground)
+
+
+def _contrast(one: Color, other: Color) -> float:
+    """1 to 21, by WCAG 2.2."""
+    low, high = sorted(_luminance(colour) for colour in (one, other))
+    return (high + 0.05) / (low + 0.05)
+
+
+def _luminance(colour: Color) -> float:
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in colour.normalized]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
 def _solid(text: str) -> Color:

@@ -6,6 +6,7 @@ import math
 import re
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 from hypothesis import example, given, settings
@@ -120,3 +121,24 @@ def test_charts_need_no_textual() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("unicode", [True, False])
+@given(ys=st.lists(st.floats(0, 1), min_size=20, max_size=40, unique=True), height=st.integers(6, 30))
+@settings(max_examples=30, deadline=None)
+def test_the_signs_of_a_curve_stand_on_it(ys: list[float], height: int, unicode: bool) -> None:
+    xs = [float(x) for x in range(len(ys))]
+    curves = [Curve("a", xs, ys, 0), Curve("b", xs, [5.0] * len(xs), 1)]
+    bare = paint([curves[0], replace(curves[1], faint=True)], 70, height, unicode=unicode)  # one curve has no signs
+    signed = paint(curves, 70, height, unicode=unicode)
+    for row, column in ((row, column) for row in range(1, height) for column in range(70)):
+        if signed.characters[row][column] == "●":
+            assert bare.inks[row][column] == 0
+
+
+def test_a_short_legend_names_every_curve() -> None:
+    curves = [Curve(name, [0.0, 1.0], [1.0, 2.0], i) for i, name in enumerate(("allocated", "reserved", "peak"))]
+    whole = draw(curves, width=70, height=8, colour=False).split("\n")[0]
+    short = draw(curves, width=40, height=8, colour=False).split("\n")[0]
+    assert whole.split() == ["●", "allocated", "2.0000", "▲", "reserved", "2.0000", "■", "peak", "2.0000", "epoch"]
+    assert short.split() == ["●", "allocated", "2.0000", "▲", "reserved", "■", "peak"]

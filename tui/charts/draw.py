@@ -77,10 +77,8 @@ def _heading(sheet: Grid, title: str, curves: Sequence[Curve], axes: Axes, unico
     column = sheet.write(0, 0, title, TEXT)
     if axes.log_y:
         column = sheet.write(0, column, " log", AXIS)
-    for curve in sorted(curves, key=lambda curve: curve.faint):
-        last = curve.value if curve.value is not None else next((y for y in reversed(curve.ys) if _finite(y)), None)
-        said = f"{curve.name} {number(last, axes.y)}" if last is not None else curve.name
-        if (curve.faint and curve.value is None) or column + len(said) + 4 > sheet.width:
+    for curve, said in _legend(curves, axes, sheet.width - column):
+        if column + len(said) + 4 > sheet.width:
             continue
         ink = curve.colour % COLOURS
         column = sheet.write(0, column + 2, glyph(curve.colour, unicode), ink)
@@ -90,6 +88,24 @@ def _heading(sheet: Grid, title: str, curves: Sequence[Curve], axes: Axes, unico
     unit = {Unit.EPOCH: "epoch", Unit.STEP: "step", Unit.SECONDS: "time"}.get(axes.x, "")
     if column + len(unit) + 3 <= sheet.width:
         sheet.write(0, sheet.width - len(unit), unit, AXIS)
+
+
+def _legend(curves: Sequence[Curve], axes: Axes, room: int) -> list[tuple[Curve, str]]:
+    """Each curve's name and reading; where room is short the last ones are only named, if that is enough."""
+    named = [
+        curve for curve in sorted(curves, key=lambda curve: curve.faint) if not curve.faint or curve.value is not None
+    ]
+    full = [_named(curve, axes) for curve in named]
+    for kept in range(len(full), -1, -1):
+        said = full[:kept] + [curve.name for curve in named[kept:]]
+        if sum(len(text) + 4 for text in said) <= room:
+            return list(zip(named, said, strict=True))
+    return list(zip(named, full, strict=True))
+
+
+def _named(curve: Curve, axes: Axes) -> str:
+    last = curve.value if curve.value is not None else next((y for y in reversed(curve.ys) if _finite(y)), None)
+    return f"{curve.name} {number(last, axes.y)}" if last is not None else curve.name
 
 
 def _finite(value: float | None) -> bool:
@@ -120,7 +136,7 @@ def _plot(sheet: Grid, curves: Sequence[Curve], axes: Axes, unicode: bool, marks
     y_range = axes.y_limits if axes.y_limits and not axes.log_y else _y_range([*shown, *wanted], axes)
     x_range = axes.window or _x_range(curves)
     height = sheet.height - 1
-    y_ticks = _log_ticks(*y_range) if axes.log_y else ticks(*y_range, max(3, min(7, height // 2)), axes.y)
+    y_ticks = _log_ticks(*y_range) if axes.log_y else _y_ticks(*y_range, max(3, min(7, height // 3)), axes.y)
     y_labels = labels([10.0**tick for tick in y_ticks] if axes.log_y else y_ticks, axes.y)
     left = max((len(label) for label in y_labels), default=0)
     canvas_width = sheet.width - left - 1
@@ -134,7 +150,7 @@ def _plot(sheet: Grid, curves: Sequence[Curve], axes: Axes, unicode: bool, marks
         figure.build()
         matrix = figure.monitor.matrix
     _copy(sheet, matrix)
-    _decorate(sheet, _Frame(matrix, x_range, y_range), curves, axes, unicode, marks)
+    _decorate(sheet, _Frame(matrix, x_range, y_range, unicode), curves, axes, unicode, marks)
 
 
 def _y_range(values: Sequence[float], axes: Axes) -> tuple[float, float]:
@@ -148,6 +164,12 @@ def _x_range(curves: Sequence[Curve]) -> tuple[float, float]:
     xs = [x for curve in curves for x in (*curve.xs[:1], *curve.xs[-1:])]
     low, high = min(xs), max(xs)
     return (low, high) if high > low else (low - 0.5, high + 0.5)
+
+
+def _y_ticks(low: float, high: float, count: int, unit: Unit) -> list[float]:
+    """Few enough to stand evenly on rows of cells, and at least two where round numbers allow it."""
+    found = ticks(low, high, count, unit)
+    return found if len(found) > 1 else ticks(low, high, 2 * count, unit)
 
 
 def _log_ticks(low: float, high: float) -> list[float]:
@@ -200,26 +222,28 @@ def _copy(sheet: Grid, matrix: Any) -> None:
 
 
 class _Frame:
-    """Where the canvas lies on the sheet, to find the cell of a point."""
+    """Where the canvas lies on the sheet, to find the cell of a point: the one that plotext draws it into."""
 
-    def __init__(self, matrix: Any, x_range: tuple[float, float], y_range: tuple[float, float]) -> None:
+    def __init__(self, matrix: Any, x_range: tuple[float, float], y_range: tuple[float, float], unicode: bool) -> None:
+        self._dots = (2, 4) if unicode else (1, 1)  # of a cell, across and down: braille has eight
         self.columns: range = matrix.Cols_canvas
         self.rows: range = matrix.Rows_canvas
         self.x_range, self.y_range = x_range, y_range
 
     def column(self, x: float) -> int | None:
-        return _cell(x, self.x_range, self.columns)
+        return _cell(x, self.x_range, self.columns, self._dots[0])
 
     def row(self, y: float, height: int) -> int | None:
-        cell = _cell(y, self.y_range, self.rows)
+        cell = _cell(y, self.y_range, self.rows, self._dots[1])
         return None if cell is None else height - 1 - cell
 
 
-def _cell(value: float, span: tuple[float, float], cells: range) -> int | None:
+def _cell(value: float, span: tuple[float, float], cells: range, dots: int) -> int | None:
     share = (value - span[0]) / (span[1] - span[0])
     if not cells or not -1e-9 <= share <= 1 + 1e-9:
         return None
-    return cells.start + min(len(cells) - 1, max(0, math.floor(0.5 + share * (len(cells) - 1))))
+    last = len(cells) * dots - 1
+    return cells.start + min(last, max(0, math.floor(round(0.5 + share * last, 8)))) // dots
 
 
 def _decorate(

@@ -94,11 +94,11 @@ def _read(source: Source, job: JobRecord, view: View, names: dict[str, tuple[str
     for key, (label, colour) in names.items():
         split, name = key.split("/")
         series = source.series(job, split, name, view)
-        curves += _curves(series, label, colour, view)
+        curves += smoothed(series, label, colour, view)
     return curves
 
 
-def _curves(series: Series, label: str, colour: int, view: View) -> list[Curve]:
+def smoothed(series: Series, label: str, colour: int, view: View) -> list[Curve]:
     """A smoothed curve keeps its raw readings faintly behind it."""
     if not series.xs:
         return []
@@ -109,7 +109,8 @@ def _curves(series: Series, label: str, colour: int, view: View) -> list[Curve]:
     return [replace(raw, faint=True), replace(raw, ys=calm)]
 
 
-def _picture(title: str, curves: list[Curve], axes: Axes, marks: list[Mark], view: View) -> Picture:
+def titled(title: str, curves: Sequence[Curve], axes: Axes, marks: Sequence[Mark], view: View) -> Picture:
+    """The picture; a heading says how strongly its curves are smoothed."""
     if view.smoothing > 0 and any(curve.faint for curve in curves):
         title = f"{title} ~{view.smoothing:g}"
     return Picture(title, tuple(curves), axes, tuple(marks))
@@ -121,10 +122,10 @@ def _loss(source: Source, job: JobRecord, view: View) -> Picture:
     )
     within = source.series(job, "step", "loss", view)
     if within.xs and not any(curve.name == "train" for curve in curves):
-        curves = [*_curves(within, "train", TRAIN, view), *curves]
+        curves = [*smoothed(within, "train", TRAIN, view), *curves]
     elif within.xs:
         curves = [Curve("step", within.xs, within.ys, TRAIN, faint=True, series=within.name), *curves]
-    return _picture("Loss", curves, Axes(log_y=view.log_y, window=view.window), _stage_marks(job), view)
+    return titled("Loss", curves, Axes(log_y=view.log_y, window=view.window), _stage_marks(job), view)
 
 
 def _accuracy(source: Source, job: JobRecord, view: View) -> Picture:
@@ -132,12 +133,12 @@ def _accuracy(source: Source, job: JobRecord, view: View) -> Picture:
     marks = _stage_marks(job)
     if job.best_accuracy is not None and job.best_epoch:
         marks.append(Mark(job.best_epoch, job.best_accuracy, glyph="★"))
-    return _picture("Accuracy", _read(source, job, view, names), _shares(view), marks, view)
+    return titled("Accuracy", _read(source, job, view, names), _shares(view), marks, view)
 
 
 def _f1(source: Source, job: JobRecord, view: View) -> Picture:
     names = {"train/f1": ("train", TRAIN), "val/f1": ("val", VAL), "ema/f1": ("ema", EMA)}
-    return _picture("Macro F1", _read(source, job, view, names), _shares(view), _stage_marks(job), view)
+    return titled("Macro F1", _read(source, job, view, names), _shares(view), _stage_marks(job), view)
 
 
 def _shares(view: View) -> Axes:
@@ -150,7 +151,7 @@ def _lr(source: Source, job: JobRecord, view: View) -> Picture:
     curves = _read(source, job, plain, {"step/lr": ("lr", 3)})
     curves = curves or _read(source, job, plain, {"run/lr": ("lr", 3)})
     axes = Axes(log_y=view.log_y, window=view.window, least=(0.0,))
-    return _picture("Learning rate", curves, axes, [*_warmup_marks(job), *_stage_marks(job)], view)
+    return titled("Learning rate", curves, axes, [*_warmup_marks(job), *_stage_marks(job)], view)
 
 
 def _gap(source: Source, job: JobRecord, view: View) -> Picture:
@@ -158,13 +159,13 @@ def _gap(source: Source, job: JobRecord, view: View) -> Picture:
     last = next((y for curve in curves[:1] for y in reversed(curve.ys) if y is not None), None)
     curves = [curve if curve.faint else replace(curve, note=gap_reading(last)) for curve in curves]
     axes = Axes(Unit.PERCENT, window=view.window, least=(0.0, 0.05, 0.10))
-    return _picture("Gap", curves, axes, _stage_marks(job), view)
+    return titled("Gap", curves, axes, _stage_marks(job), view)
 
 
 def _speed(source: Source, job: JobRecord, view: View) -> Picture:
     curves = _read(source, job, view, {"step/images_per_second": ("images/s", 6)})
     curves = curves or _read(source, job, view, {"run/images_per_second": ("images/s", 6)})
-    return _picture("Speed", curves, Axes(window=view.window, least=(0.0,)), [], view)
+    return titled("Speed", curves, Axes(window=view.window, least=(0.0,)), [], view)
 
 
 def _machine(key: str, readings: dict[str, Series], view: View) -> Picture:

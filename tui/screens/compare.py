@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, ClassVar
 
-from rich.table import Table
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -19,13 +17,13 @@ from textual.widgets import Static
 from db import records
 from db.records import JobRecord
 from tui import units
+from tui.charts.panels import View, smoothed, titled
 from tui.charts.picture import Axes, Curve, Picture, glyph
 from tui.charts.scale import Unit
-from tui.charts.smooth import smooth
 from tui.feed import Overview
 from tui.screens.chart_keys import STRENGTHS
+from tui.screens.compared import figures_table, settings_table
 from tui.screens.live import LiveScreen
-from tui.screens.preview import flat
 from tui.themes import curve_colours, palette
 from tui.widgets.chart import Chart
 from tui.widgets.chart_panel import TITLES
@@ -95,16 +93,15 @@ class CompareScreen(LiveScreen):
     async def _read_curves(self) -> None:
         try:
             split, name = METRICS[self._metric]
-            jobs = [(job.id, job.name, self._ids.index(job.id)) for job in self.jobs()]
-            columns = max(40, self.query_one(Chart).size.width)
-            strength = self.clf.remembered.smoothing
-            curves = await self.clf.feed.read(lambda c: _curves(c, jobs, split, name, columns, strength))
-            self._losses = await self.clf.feed.read(lambda c: _lowest(c, jobs)) or {}
-            if curves is not None and self.query(Chart):  # the screen may have been left meanwhile
-                unit = Unit.PERCENT if name in ("accuracy", "f1") else Unit.NUMBER
-                axes = Axes(unit, log_y=self.clf.remembered.log_y)
-                title = f"{TITLES.get(name, name)}, {split}" if split != "run" else TITLES[name]
-                self.query_one(Chart).show(Picture(title, tuple(curves), axes))
+            jobs = [(job.id, self._ids.index(job.id)) for job in self.jobs()]
+            kept = self.clf.remembered
+            view = View(max(40, self.query_one(Chart).size.width), kept.smoothing if split != "run" else 0.0)
+            found = await self.clf.feed.read(lambda c: _read(c, jobs, split, name, view))
+            if found is not None and self.query(Chart):  # the screen may have been left meanwhile
+                curves, self._losses = found
+                axes = Axes(Unit.PERCENT if name in ("accuracy", "f1") else Unit.NUMBER, log_y=kept.log_y)
+                title = f"{TITLES[name]}, {split}" if split != "run" else TITLES[name]
+                self.query_one(Chart).show(titled(title, curves, axes, (), view))
                 with suppress(NoMatches):
                     self._tables()
         finally:
@@ -112,13 +109,11 @@ class CompareScreen(LiveScreen):
 
     def _tables(self) -> None:
         jobs, inks = self.jobs(), palette(self.app)
-        kept = self.clf.remembered
-        said = [f"{len(jobs)} jobs", f"sorted by {SORTS[self._sort]}"]
-        said += [f"smoothing {kept.smoothing:g}"] if kept.smoothing else []
-        self.query_one(".headline", Static).update("Compare  " + "  ".join(said))
+        self.query_one(".headline", Static).update(f"Compare  {units.count(len(jobs), 'job')}")
         signs = {job.id: self._sign(job) for job in jobs}
-        self.query_one("#figures", Static).update(_figures(jobs, signs, self._losses, inks))
-        self.query_one("#settings", Static).update(_settings(jobs, signs, inks))
+        figures = figures_table(jobs, signs, self._losses, SORTS[self._sort], inks)
+        self.query_one("#figures", Static).update(figures)
+        self.query_one("#settings", Static).update(settings_table(jobs, signs, inks))
 
     def _sign(self, job: JobRecord) -> Text:
         index = self._ids.index(job.id)
@@ -151,84 +146,15 @@ class CompareScreen(LiveScreen):
         self.query_one("#tables").scroll_relative(y=by * 2, animate=False)
 
 
-def _curves(
-    connection: sqlite3.Connection,
-    jobs: list[tuple[int, str, int]],
-    split: str,
-    name: str,
-    columns: int,
-    strength: float,
-) -> list[Curve]:
-    found = []
-    for job_id, job_name, colour in jobs:
-        series = records.series(connection, job_id, split, name, columns=columns)
-        ys = smooth(series.xs, series.ys, strength)
-        found.append(Curve(f"#{job_id} {job_name}", series.xs, tuple(ys), colour))
-    return found
-
-
-def _lowest(connection: sqlite3.Connection, jobs: list[tuple[int, str, int]]) -> dict[int, float]:
-    """The lowest validation loss of each job that has one."""
-    found = {}
-    for job_id, _name, _colour in jobs:
-        ys = [y for y in records.series(connection, job_id, "val", "loss", columns=50).ys if y is not None]
-        if ys:
-            found[job_id] = min(ys)
-    return found
-
-
-def _figures(jobs: list[JobRecord], signs: dict[int, Text], losses: dict[int, float], inks: dict[str, str]) -> Table:
-    """Best metrics, the best of each column in bold."""
-    table = Table.grid(padding=(0, 1))
-    for index in range(8):
-        table.add_column(justify="left" if index < 2 else "right", no_wrap=True)
-    table.add_row(*(Text(title, inks["quiet"]) for title in ("", "job", "best", "epoch", "F1", "test", "loss", "took")))
-    tops = {key: max((getattr(job, key) or 0.0 for job in jobs), default=0.0) for key in _SHARES}
-    lowest = min(losses.values(), default=None)
-    for job in jobs:
-        shares = {key: _share(getattr(job, key), tops[key]) for key in _SHARES}
-        loss = losses.get(job.id)
-        took = job.elapsed_seconds or None
-        table.add_row(
-            signs[job.id],
-            job.name,
-            shares["best_accuracy"],
-            Text(str(job.best_epoch or "")),
-            shares["best_f1"],
-            shares["test_accuracy"],
-            Text("" if loss is None else f"{loss:.4f}", "bold" if loss is not None and loss == lowest else ""),
-            Text("" if took is None else units.duration(took)),
-        )
-    return table
-
-
-_SHARES = ("best_accuracy", "best_f1", "test_accuracy")
-
-
-def _share(value: float | None, top: float) -> Text:
-    return Text("" if value is None else units.percent(value), "bold" if value is not None and value == top else "")
-
-
-def _settings(jobs: list[JobRecord], signs: dict[int, Text], inks: dict[str, str]) -> Table | Text:
-    """One row for each setting that is not the same in all jobs."""
-    recipes = {job.id: flat(_loads(job.recipe)) for job in jobs}
-    keys = dict.fromkeys(key for recipe in recipes.values() for key in recipe if key not in ("name", "description"))
-    differing = [key for key in keys if len({repr(recipe.get(key)) for recipe in recipes.values()}) > 1]
-    if not differing:
-        return Text("\nthe settings are the same", inks["quiet"])
-    table = Table.grid(padding=(0, 2))
-    table.add_column(no_wrap=True, min_width=26)
-    table.add_row("", *(Text("") for _ in jobs))
-    table.add_row(Text("setting", inks["quiet"]), *(signs[job.id] for job in jobs))
-    for key in differing:
-        values = [recipes[job.id].get(key) for job in jobs]
-        table.add_row(Text(key), *(Text("–" if value is None else str(value)) for value in values))
-    return table
-
-
-def _loads(text: str) -> dict[str, Any]:
-    try:
-        found = json.loads(text)
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}
+def _read(
+    connection: sqlite3.Connection, jobs: Sequence[tuple[int, int]], split: str, name: str, view: View
+) -> tuple[list[Curve], dict[int, float]]:
+    """The curves of one metric for (id, colour) of each job, and the lowest validation loss of those that have one."""
+    curves, lowest = list[Curve](), dict[int, float]()
+    for job_id, colour in jobs:
+        series = records.series(connection, job_id, split, name, columns=view.columns)
+        curves += smoothed(series, f"#{job_id}", colour, view)
+        losses = records.series(connection, job_id, "val", "loss", columns=1).ys  # with the lowest of all
+        if finite := [y for y in losses if y is not None]:
+            lowest[job_id] = min(finite)
+    return curves, lowest

@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar
 
-from rich.console import Group
+from rich.console import RenderableType
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -152,15 +152,15 @@ class JobScreen(ChartKeys):
         elif tab == "results":
             found = await asyncio.to_thread(run_files.results, Path(job.run_dir)) if job.run_dir else None
             none = Text("no results yet: they are written when the run ends", palette(self.app)["quiet"])
-            self._say(tab, Group(*results_table(found, palette(self.app))) if found else none)
+            self._say(tab, results_table(found, palette(self.app)) if found else none)
         elif tab == "events":
             events = await self.clf.feed.read(lambda connection: records.events(connection, job.id))
             self._say(tab, events_table(events or (), palette(self.app)))
         elif tab == "pictures":
             await self.query_one(PictureView).look(job, self.clf.home, kept=not self.clf.read_only)
 
-    def _say(self, tab: str, content: Text | Group | object) -> None:
-        self.query_one(f"#text-{tab}", Static).update(content)  # type: ignore[arg-type]
+    def _say(self, tab: str, content: RenderableType) -> None:
+        self.query_one(f"#text-{tab}", Static).update(content)
 
     def panel(self) -> ChartPanel | None:
         return self.query_one(f"#panel-{self.tab}", ChartPanel) if self.tab in PANELS else None

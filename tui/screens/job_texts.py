@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
@@ -17,11 +18,13 @@ from tui import units
 from tui.screens.merged import merged_text, plain
 from tui.screens.preview import differences
 from tui.screens.run_files import Results
+from tui.screens.side_by_side import SideBySide, balanced
 
+_FIGURES = {"f1": "macro F1", "top5": "top-5 accuracy", "loss": "loss"}
 EVENT_COLOURS = {"failed": "error", "out_of_memory": "warning", "warning": "warning", "recovered": "accent"}
 
 
-def recipe_text(job: JobRecord, home: Home, inks: dict[str, str]) -> Text:
+def recipe_text(job: JobRecord, home: Home, inks: dict[str, str]) -> Text | Group:
     """What differs from the recipe as it is today, then the whole frozen recipe as TOML with that marked."""
     try:
         frozen: dict[str, Any] = json.loads(job.recipe)
@@ -40,11 +43,17 @@ def recipe_text(job: JobRecord, home: Home, inks: dict[str, str]) -> Text:
             text.append(f"  {key}", "bold").append(f"  {plain(before)} → ", inks["quiet"])
             text.append(f"{plain(after)}\n", inks["accent"])
         text.append("\n")
-    return text.append_text(merged_text(frozen, former, inks))
+    about, *sections = [block for block in merged_text(frozen, former, inks).split("\n\n") if block]
+    for block in (about, *sections):
+        block.rstrip()
+    text.append_text(about).append("\n")
+    return Group(text, SideBySide(*(balanced(sections, columns) for columns in (4, 3, 2, 1))))
 
 
-def events_table(events: Sequence[EventRecord], inks: dict[str, str]) -> Table:
+def events_table(events: Sequence[EventRecord], inks: dict[str, str]) -> Table | Text:
     """Time, attempt, kind and message; the newest at the top."""
+    if not events:
+        return Text("nothing happened to this job yet", inks["quiet"])
     table = Table.grid(padding=(0, 2))
     for event in reversed(events):
         kind = Text(event.kind.replace("_", " "), inks.get(EVENT_COLOURS.get(event.kind, ""), ""))
@@ -53,19 +62,25 @@ def events_table(events: Sequence[EventRecord], inks: dict[str, str]) -> Table:
     return table
 
 
-def results_table(found: Results, inks: dict[str, str]) -> list[Table | Text]:
+def results_table(found: Results, inks: dict[str, str]) -> Group:
     """Figures, the worst classes first, the most confused pairs, the surest mistakes."""
-    figures = "   ".join(f"{name.replace('_', ' ')} {_figure(name, value)}" for name, value in found.metrics.items())
-    parts: list[Table | Text] = [Text(f"{found.images} test images   {figures}\n", "bold")]
+    figures = "   ".join(f"{_FIGURES.get(name, name)} {_figure(name, value)}" for name, value in found.metrics.items())
     classes = _grid(("class", "precision", "recall", "F1", "images"), inks)
     for row in sorted(found.classes, key=lambda row: float(row.get("f1", 0))):
         f1 = float(row.get("f1", 0))
         figure = Text(f"{f1:.3f}", inks["error"] if f1 < 0.5 else inks["warning"] if f1 < 0.75 else "")
         numbers = [f"{float(row.get(key, 0)):.3f}" for key in ("precision", "recall")]
         classes.add_row(str(row.get("class", "")), *numbers, figure, str(row.get("images", "")))
-    parts += [classes, Text("")]
+    mistakes = _mistakes(found, inks)
+    beside = SideBySide([classes, mistakes], [Group(classes, Text(""), mistakes)])
+    return Group(Text(f"{units.count(found.images, 'test image')}   {figures}\n", "bold"), beside)
+
+
+def _mistakes(found: Results, inks: dict[str, str]) -> Group:
+    """Which classes are taken for which, and single images."""
+    parts: list[Table | Text] = []
     if found.confused:
-        pairs = _grid(("class", "taken for", "images"), inks, words=2)
+        pairs = _grid(("most confused", "taken for", "images"), inks, words=2)
         for row in found.confused[:10]:
             pairs.add_row(str(row.get("actual")), f"{row.get('predicted')}", str(row.get("images")))
         parts += [pairs, Text("")]
@@ -77,7 +92,7 @@ def results_table(found: Results, inks: dict[str, str]) -> list[Table | Text]:
                 mistake.get("path", ""), mistake.get("actual", ""), mistake.get("predicted", ""), f"{sure:.0%}"
             )
         parts.append(worst)
-    return parts
+    return Group(*parts)
 
 
 def _figure(name: str, value: float) -> str:

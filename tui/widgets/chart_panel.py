@@ -23,7 +23,7 @@ TITLES = {
     "gap": "Gap",
     "speed": "Speed",
     "memory": "Memory",
-    "utilization": "Use",
+    "utilization": "Device use",
     "temperature": "Temperature",
     "power": "Power",
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import Vertical, VerticalScroll
 from textual.widgets import Static
@@ -45,7 +46,8 @@ class FormPreview(Vertical):
         said = [f"{key}: {plain(was)} → {plain(now)}" for key, was, now in changed[:LISTED]]
         said += [f"and {len(changed) - LISTED} more below"] if len(changed) > LISTED else []
         self.query_one("#outline", Static).update("\n".join([*preview.outline(recipe), *more]))
-        self.query_one("#changes", Static).update("\n".join(said or ["as the recipe says"]))
+        changes = Text("\n".join(said)) if said else Text("as the recipe says", palette(self.app)["quiet"])
+        self.query_one("#changes", Static).update(changes)
         self.query_one("#rate", Chart).show(preview.learning_rate(recipe))
         old = {key: value for key, value, _ in changed}
         self.query_one("#toml", Static).update(merged_text(after, old, palette(self.app)))
