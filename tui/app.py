@@ -19,7 +19,7 @@ from textual.screen import Screen
 from recipes.errors import ClfError
 from recipes.home import Home
 from tui import ascii as ascii_signs
-from tui import remembered
+from tui import chosen, remembered
 from tui.feed import Feed, Overview
 from tui.graphics import ask_terminal
 from tui.key_order import KeyOrderApp
@@ -58,7 +58,8 @@ class ClfApp(KeyOrderApp):
     ) -> None:
         self.home, self.read_only, self.clock = home, read_only, clock
         self.remembered = remembered.load(home)
-        self._chosen = remembered.chosen(home)
+        self._chosen = chosen.chosen(home)
+        self._compared: set[type[Screen[Any]]] = set()  # screens whose keys were looked through for clashes
         super().__init__()
         self.animation_level = "none"  # a slide is a dozen repaints over somebody's network
         self.feed = Feed(home)
@@ -87,8 +88,20 @@ class ClfApp(KeyOrderApp):
         if not self.is_headless:
             self.run_worker(warm_up(), group="warm-up", exit_on_error=False)
         self.run_worker(self.poll(force=True))
-        if self._chosen.trouble:
-            self.notify(self._chosen.trouble, severity="warning")
+        self._warn(self._chosen.troubles)
+        self.run_worker(self._name_unknown(), exit_on_error=False)
+
+    def _warn(self, troubles: Iterable[str]) -> None:
+        for trouble in troubles:
+            self.notify(trouble, severity="warning", timeout=10, markup=False)
+
+    async def _name_unknown(self) -> None:
+        self._warn(await asyncio.to_thread(chosen.unknown, self._chosen))
+
+    def _name_clashes(self) -> None:
+        if self._chosen.keys and type(self.screen) not in self._compared:
+            self._compared.add(type(self.screen))
+            self._warn(chosen.clashes(self._chosen, self.screen))
 
     async def poll(self, force: bool = False) -> None:
         """Look whether anything changed; never two looks at once."""
@@ -111,6 +124,7 @@ class ClfApp(KeyOrderApp):
     def _tick(self) -> None:
         if self._terminal.gone():
             os._exit(128 + signal.SIGHUP)  # nothing is left to draw on, and nothing here is unsaved
+        self._name_clashes()
         if any(job.state == "running" for job in self.overview.jobs):
             self._tell()
 

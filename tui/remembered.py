@@ -1,12 +1,10 @@
-"""What the app remembers between two starts ($CLF_HOME/tui.json) and what the person decided (config.toml)."""
+"""What the app remembers between two starts ($CLF_HOME/tui.json)."""
 
 from __future__ import annotations
 
 import json
-import tomllib
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
 
 from recipes.home import Home
 from tui.themes import DEFAULT
@@ -25,15 +23,6 @@ class Remembered:
     log_y: bool = False
     x_axis: str = "epoch"
     details: bool = True  # the pane beside or below the table
-
-
-@dataclass(frozen=True)
-class Chosen:
-    """``[tui]`` of config.toml: keys by action id, and ASCII drawing."""
-
-    keys: dict[str, str] = field(default_factory=dict)
-    ascii: bool | None = None
-    trouble: str = ""
 
 
 def load(home: Home) -> Remembered:
@@ -58,21 +47,6 @@ def save(home: Home, remembered: Remembered) -> None:
         beside.replace(_path(home))
     except OSError:
         return
-
-
-def chosen(home: Home) -> Chosen:
-    """``[tui.keys]`` (action id = key) and ``tui.ascii`` of config.toml; a broken file is said, not raised."""
-    try:
-        document = tomllib.loads(home.config.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return Chosen()
-    except (OSError, ValueError) as error:
-        return Chosen(trouble=f"{home.config} cannot be read: {error}")
-    section: dict[str, Any] = document.get("tui", {}) if isinstance(document.get("tui"), dict) else {}
-    keys = section.get("keys", {})
-    sound = {str(k): str(v) for k, v in keys.items()} if isinstance(keys, dict) else {}
-    drawn = section.get("ascii")
-    return Chosen(sound, drawn if isinstance(drawn, bool) else None)
 
 
 def _path(home: Home) -> Path:
