@@ -22,8 +22,12 @@ _SIGNS = {
     **dict.fromkeys("◀◂←", "<"),
     **dict.fromkeys("▲△↑", "^"),
     **dict.fromkeys("▼▽↓⏷", "v"),
-    **dict.fromkeys("●◉•■◆✚★", "*"),
-    **dict.fromkeys("○◦◇□", "o"),
+    **dict.fromkeys("•★", "*"),
+    **dict.fromkeys("●○◦◇□", "o"),
+    "■": "#",
+    "◆": "%",  # the signs of curves stay different
+    "✚": "+",
+    "◉": "@",  # the signs of curves stay different
     **dict.fromkeys("·…‥", "."),
     **dict.fromkeys("–—‐‑", "-"),
     "‖": "=",

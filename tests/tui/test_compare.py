@@ -7,6 +7,8 @@ from rich.text import Text
 
 from recipes.home import Home
 from tests.tui.conftest import Opened, read, screen_text, settled
+from tui.ascii import to_ascii
+from tui.charts.picture import GLYPHS
 from tui.screens.compared import figures_table, settings_table
 from tui.themes import STATE_COLOURS
 from tui.widgets.chart import Chart
@@ -59,3 +61,7 @@ def test_settings_are_written_as_in_a_recipe(home: Home) -> None:
     assert "stages.head.epochs" in text
     assert "stages.head.name" not in text
     assert "True" not in text
+
+
+def test_curves_keep_different_signs_in_ascii() -> None:
+    assert len({to_ascii(sign) for sign in GLYPHS}) == len(GLYPHS)
