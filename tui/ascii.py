@@ -24,10 +24,10 @@ _SIGNS = {
     **dict.fromkeys("▼▽↓⏷", "v"),
     **dict.fromkeys("•★", "*"),
     **dict.fromkeys("●○◦◇□", "o"),
-    "■": "#",
+    "■": "#",  # this and the next: the signs of curves stay different
     "◆": "%",  # the signs of curves stay different
     "✚": "+",
-    "◉": "@",  # the signs of curves stay different
+    "◉": "@",
     **dict.fromkeys("·…‥", "."),
     **dict.fromkeys("–—‐‑", "-"),
     "‖": "=",
