@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Generator, Iterator
 
@@ -106,5 +107,6 @@ def draw(run: Run) -> Iterator[Event]:
         draw_curves(run.history, run.folder / "training_curves.png", run.recipe.name, stages)
     except Exception as error:
         yield Warned("plot", f"training_curves.png could not be drawn: {error}")
+    gc.collect()  # a figure's objects refer to each other: 3 MB each time, until a full collection that seldom comes
     now = time.monotonic()
     run.draw_after = now + max(DRAW_EVERY, (now - began) / DRAW_SHARE)
