@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from hypothesis import example, given, settings
@@ -142,3 +143,13 @@ def test_a_short_legend_names_every_curve() -> None:
     short = draw(curves, width=40, height=8, colour=False).split("\n")[0]
     assert whole.split() == ["●", "allocated", "2.0000", "▲", "reserved", "2.0000", "■", "peak", "2.0000", "epoch"]
     assert short.split() == ["●", "allocated", "2.0000", "▲", "reserved", "■", "peak"]
+
+
+@pytest.mark.parametrize("height", range(5, 40))
+def test_every_tick_has_a_row_of_its_own(height: int) -> None:
+    lines = draw([Curve("a", [0.0, 1.0], [0.23, 0.87])], width=60, height=height, colour=False).split("\n")[1:]
+    said = [float(found[1]) for line in lines if (found := re.match(r" *([0-9.]+)┤", line))]
+    assert said == sorted(said, reverse=True)
+    gaps = {round(before - after, 6) for before, after in pairwise(said)}
+    assert said
+    assert len(gaps) <= 1

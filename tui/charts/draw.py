@@ -136,7 +136,7 @@ def _plot(sheet: Grid, curves: Sequence[Curve], axes: Axes, unicode: bool, marks
     y_range = axes.y_limits if axes.y_limits and not axes.log_y else _y_range([*shown, *wanted], axes)
     x_range = axes.window or _x_range(curves)
     height = sheet.height - 1
-    y_ticks = _log_ticks(*y_range) if axes.log_y else _y_ticks(*y_range, max(3, min(7, height // 3)), axes.y)
+    y_ticks = _log_ticks(*y_range) if axes.log_y else _y_ticks(*y_range, height - 2, axes.y)
     y_labels = labels([10.0**tick for tick in y_ticks] if axes.log_y else y_ticks, axes.y)
     left = max((len(label) for label in y_labels), default=0)
     canvas_width = sheet.width - left - 1
@@ -166,10 +166,15 @@ def _x_range(curves: Sequence[Curve]) -> tuple[float, float]:
     return (low, high) if high > low else (low - 0.5, high + 0.5)
 
 
-def _y_ticks(low: float, high: float, count: int, unit: Unit) -> list[float]:
-    """Few enough to stand evenly on rows of cells, and at least two where round numbers allow it."""
+def _y_ticks(low: float, high: float, rows: int, unit: Unit) -> list[float]:
+    """Few enough to stand evenly, each on a row of its own, and at least two where round numbers allow it."""
+    count = max(3, min(7, (rows + 2) // 3))
     found = ticks(low, high, count, unit)
-    return found if len(found) > 1 else ticks(low, high, 2 * count, unit)
+    finer = ticks(low, high, 2 * count, unit) if len(found) < 2 else []
+    for some in (finer, found, found[::2]):
+        if some and all((after - before) / (high - low) * (rows - 1) >= 1 for before, after in pairwise(some)):
+            return some
+    return found[:1]
 
 
 def _log_ticks(low: float, high: float) -> list[float]:
