@@ -2,11 +2,12 @@
 
     python benchmarks/kills.py [--kills 200] [--each 2] [--seed 0] [--keep DIR]
 
-Two small recipes (32 px, two stages): one with mixing, averaged weights and accumulation, one whose frozen stage keeps
-its features. Every run is a process of its own that is killed with SIGKILL `--each` times, at an instant of every kind
-in turn (in a forward pass, between the rename of a checkpoint and the flush of its folder...) and at random times, then
-goes on to its end. Weights, averages, optimiser, records, best files, predictions are compared with those of an
-uninterrupted run. Exit code 1 on any difference.
+Two small recipes (32 px, two stages): one with mixing, averaged weights and accumulation; one in fp16 whose frozen
+stage keeps its features and whose rate and patience listen to validation. Every run is a process of its own that is
+killed with SIGKILL `--each` times, at an instant of every kind in turn (in a forward pass, between the rename of a
+checkpoint and the flush of its folder...) and at random times, then goes on to its end. Weights, averages, optimiser,
+scaler, schedule, patience, records, best files, predictions are compared with those of an uninterrupted run. Exit code
+1 on any difference.
 """
 
 from __future__ import annotations
@@ -66,7 +67,9 @@ RECIPES = {
     | {
         "model": {"name": "test_resnet", "pretrained": False, "head": "mlp", "dropout": 0.2},
         "augment": {"level": "none"},
-        "run": FIXED | {"epochs": 3, "checkpoint_every": 1e-9},
+        "optim": {"lr": 0.01},  # fast enough for a validation that gets worse, and a rate that drops
+        "schedule": {"name": "plateau", "plateau_patience": 0},
+        "run": FIXED | {"epochs": 3, "checkpoint_every": 1e-9, "precision": "fp16", "early_stopping": {"patience": 9}},
         "stages": STAGES,
     },
 }
