@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -16,7 +18,7 @@ from textual.binding import Binding, BindingType
 from textual.css.query import NoMatches
 from textual.screen import Screen
 
-from recipes.errors import ClfError
+from recipes.errors import ClfError, UsageError
 from recipes.home import Home
 from tui import ascii as ascii_signs
 from tui import chosen, remembered
@@ -86,10 +88,17 @@ class ClfApp(KeyOrderApp):
         self.set_interval(POLL_SECONDS, self.poll)
         self.set_interval(TICK_SECONDS, self._tick)
         if not self.is_headless:
+            self._leave_when_told()
             self.run_worker(warm_up(), group="warm-up", exit_on_error=False)
         self.run_worker(self.poll(force=True))
         self._warn(self._chosen.troubles)
         self.run_worker(self._name_unknown(), exit_on_error=False)
+
+    def _leave_when_told(self) -> None:
+        """SIGTERM ends the app as `q` does; by itself Python would leave the terminal in our hands."""
+        with suppress(NotImplementedError):  # Windows
+            told = partial(self.exit, return_code=128 + signal.SIGTERM)
+            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, told)
 
     def _warn(self, troubles: Iterable[str]) -> None:
         for trouble in troubles:
@@ -264,5 +273,12 @@ class ClfApp(KeyOrderApp):
 def run(home: Home, *, read_only: bool = False) -> None:
     """`clf tui`: open the app on this terminal and return when it is left."""
     follow_size()
+    if "TEXTUAL_DRIVER" not in os.environ:
+        for name, stream in (("input", sys.__stdin__), ("output", sys.__stdout__)):
+            if stream is None or not stream.isatty():
+                raise UsageError(f"clf tui needs a terminal, and standard {name} is none", "without one: clf status")
     ask_terminal()
-    ClfApp(home, read_only=read_only).run()
+    app = ClfApp(home, read_only=read_only)
+    app.run()
+    if app.return_code:
+        sys.exit(app.return_code)

@@ -74,5 +74,6 @@ def wanted(setting: bool | None = None) -> bool:
         return setting
     if (environment := os.environ.get("CLF_ASCII")) is not None:
         return environment not in ("", "0")
-    encoding = locale.getpreferredencoding(False).lower().replace("-", "")
-    return encoding not in ("utf8", "utf16", "cp65001") or os.environ.get("TERM") == "linux"
+    encoding = locale.getencoding().lower().replace("-", "")  # of the locale, whatever Python's UTF-8 mode makes of C
+    plain = os.environ.get("TERM", "").startswith(("linux", "dumb", "vt"))
+    return encoding not in ("utf8", "utf16", "cp65001") or plain

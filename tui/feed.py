@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TypeVar
 
 from db import records
@@ -41,6 +42,7 @@ class Feed:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="clf-feed")
         self._album = Album()
         self._connection: sqlite3.Connection | None = None
+        self._file: tuple[int, int] | None = None  # device and inode behind the connection
         self._mark: int | None = None
         self._last = Overview()
         self._workers_at = 0.0
@@ -72,11 +74,13 @@ class Feed:
             return None
 
     def _open(self) -> sqlite3.Connection:
-        if not self.home.database.exists():
+        """The connection to the file that has the database's name now: another may have been put in its place."""
+        file = _identity(self.home.database)
+        if file is None or file != self._file:
             self._forget()
         if self._connection is None:
             self._connection = records.connect(self.home.database, timeout=0.5)
-            self._mark = None
+            self._mark, self._file = None, file
         return self._connection
 
     def _forget(self) -> None:
@@ -116,6 +120,14 @@ class Feed:
 
         self._workers_at = time.monotonic()
         return tuple(live_workers(self.home))
+
+
+def _identity(database: Path) -> tuple[int, int] | None:
+    try:
+        found = database.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _said(error: Exception) -> str:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import random
+import re
+import shlex
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +19,7 @@ from textual.pilot import Pilot
 
 from recipes.home import Home
 from tests.tui.conftest import Opened, read, screen_text, settled
-from tests.tui.fill import write_run_directory
+from tests.tui.fill import fill, write_run_directory
 from tests.tui.terminal import Terminal
 from tui.screens.job import TABS, JobScreen
 from tui.widgets.job_table import JobTable
@@ -126,6 +130,22 @@ async def test_a_home_that_is_removed_is_an_empty_queue(home: Home, opened: Open
         assert "nothing is queued yet" in screen_text(pilot)
 
 
+async def test_a_database_that_is_replaced_is_read_anew(home: Home, opened: Opened, tmp_path: Path) -> None:
+    other = fill(Home(tmp_path / "other"), jobs=12)
+    async with opened(home) as pilot:
+        assert "quick_test" in screen_text(pilot)
+        home.database.unlink()
+        shutil.copy(other.database, home.database)
+        await _until(pilot, lambda: len(pilot.app.overview.jobs) == 12)
+        home.database.write_text("not a database at all")
+        await _until(pilot, lambda: "the database cannot be read" in screen_text(pilot))
+        await pilot.press("j", "enter", "escape")
+        home.database.unlink()
+        shutil.copy(other.database, home.database)
+        await _until(pilot, lambda: "cannot be read" not in screen_text(pilot))
+        assert len(pilot.app.overview.jobs) == 12
+
+
 async def test_sizes_that_change_in_the_middle_of_drawing_leave_the_last_one_drawn(home: Home, opened: Opened) -> None:
     chance = random.Random(7)
     async with opened(home) as pilot:
@@ -153,8 +173,8 @@ def _resize(pilot: Pilot[Any], width: int, height: int) -> Any:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals of POSIX")
-def test_a_terminal_without_unicode_is_sent_ascii_alone(home: Home) -> None:
-    plain = {"LC_ALL": "C", "LANG": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+@pytest.mark.parametrize("plain", [{"LC_ALL": "C"}, {"TERM": "vt100"}], ids=["locale", "terminal"])
+def test_a_terminal_without_unicode_is_sent_ascii_alone(home: Home, plain: dict[str, str]) -> None:
     terminal = Terminal(home, environment=plain)
     try:
         terminal.until(lambda: "running" in terminal.text() and "Loss" in terminal.text())
@@ -187,5 +207,36 @@ def test_a_terminal_that_changes_size_without_end_is_drawn_to(home: Home) -> Non
         terminal.press("?")
         terminal.until(lambda: "esc closes" in terminal.text())
         assert "Traceback" not in terminal.seen
+    finally:
+        terminal.close()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+def test_an_app_that_is_told_to_end_gives_the_terminal_back(home: Home) -> None:
+    terminal = Terminal(home)
+    try:
+        terminal.until(lambda: "Loss" in terminal.text())
+        terminal.press("\r")
+        terminal.process.terminate()
+        terminal.until(lambda: terminal.process.poll() is not None)
+        assert terminal.process.returncode == 128 + signal.SIGTERM
+        left = terminal.seen[terminal.seen.rindex("\x1b[?1049l") :]
+        assert "\x1b[?1049h" not in left
+        assert {"\x1b[?1000l", "\x1b[?1003l", "\x1b[?25h"} <= set(re.findall(r"\x1b\[\?\d+[hl]", terminal.seen))
+        assert "Traceback" not in terminal.seen
+    finally:
+        terminal.close()
+
+
+@pytest.mark.parametrize("stream", ["stdin", "stdout"])
+def test_without_a_terminal_it_says_so_and_ends(home: Home, stream: str) -> None:
+    script = [sys.executable, "-m", "tui.cli", "--home", str(home.root), "tui"]
+    redirect = {"stdin": "</dev/null", "stdout": "| cat"}[stream]
+    terminal = Terminal(home, command=["sh", "-c", f"{shlex.join(script)} {redirect}; echo over"])
+    try:
+        terminal.until(lambda: "over" in terminal.seen)
+        assert "clf tui needs a terminal" in terminal.seen
+        assert "clf status" in terminal.seen
+        assert "\x1b[?1049h" not in terminal.seen
     finally:
         terminal.close()
