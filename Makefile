@@ -22,9 +22,9 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 demo: $(VENV)/.installed  ## set up, train on handwritten digits, show the result
 	@$(BIN)/clf run demo
 
+# the longest test takes a thousand times as long as the shortest: a process that is done takes over from another
 test: $(VENV)/.installed-dev  ## set up and run the tests
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --maxprocesses 4 --ignore=tests/tui
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/tui
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --maxprocesses 4 --dist worksteal
 
 check: $(VENV)/.installed-dev  ## linters, types, import rules
 	$(BIN)/ruff check .
