@@ -84,7 +84,7 @@ class StageStarted:
 class StepLogged:
     """Readings of the last few steps; at most about twice a second."""
 
-    phase: str  # "train" or "validate"
+    phase: str  # "train", "validate" or "test"
     stage: str
     epoch: int  # run-wide, from 1
     epoch_step: int  # steps (or validation batches) done in this epoch

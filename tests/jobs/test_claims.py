@@ -11,7 +11,7 @@ from db import records
 from jobs import claims
 from jobs.claims import finish
 from jobs.ending import Ending
-from jobs.inbox import LAST, TWIN
+from jobs.inbox import NEXT, TWIN
 from jobs.queue import Queue
 from recipes.recipe import Recipe
 from tests.jobs.conftest import (
@@ -128,7 +128,7 @@ def test_a_cancel_that_raced_the_end_stays_cancelled(
 
 
 def test_adding_a_job_scans_no_table(reader: Connection) -> None:
-    for query, index in ((LAST, "job_state"), (TWIN.replace("?", "'x'"), "job_unique_key")):
+    for query, index in ((NEXT, "job_state"), (TWIN.replace("?", "'x'"), "job_unique_key")):
         plan = " ".join(row["detail"] for row in reader.execute(f"EXPLAIN QUERY PLAN {query}"))
         assert f"SEARCH job USING INDEX {index}" in plan
 

@@ -37,5 +37,5 @@ async def test_a_form_keeps_what_is_typed_into_it_at_once(home: Home, opened: Op
     async with opened(home) as pilot:
         _at_once(pilot, "a", "tab", *"digits")
         await until(pilot, lambda: isinstance(pilot.app.screen, AddScreen))
-        await until(pilot, lambda: pilot.app.screen.query_one("#field-data").value == "digits")  # type: ignore[attr-defined]
+        await until(pilot, lambda: [field.value for field in pilot.app.screen.query("#field-data")] == ["digits"])  # type: ignore[attr-defined]
         await settled(pilot)

@@ -223,9 +223,9 @@ async def test_copying_goes_through_the_terminal(home: Home, opened: Opened) -> 
         await pilot.press("y", "p")
         assert pilot.app.clipboard.endswith("0002-two_stage")
         await pilot.press("y", "a")
-        assert pilot.app.clipboard == "0.847100"
+        assert pilot.app.clipboard == "0.8471"
         await pilot.press("y", "escape")
-        assert pilot.app.clipboard == "0.847100"
+        assert pilot.app.clipboard == "0.8471"
 
 
 @pytest.mark.usefixtures("held_worker_lock")

@@ -180,7 +180,7 @@ def copyable(job: JobRecord) -> dict[str, tuple[str, str]]:
     found = {"i": ("id", str(job.id)), "n": ("name", job.name)}
     if job.run_dir:
         found["p"] = ("run directory", job.run_dir)
-    return found | {key: (name, f"{value:.6f}") for key, (name, value) in figures.items() if value is not None}
+    return found | {key: (name, f"{value:.6g}") for key, (name, value) in figures.items() if value is not None}
 
 
 def _named(jobs: list[JobRecord]) -> str:

@@ -23,7 +23,7 @@ class LogView(Vertical):
 
     DEFAULT_CSS = """
     LogView { height: 1fr; }
-    LogView RichLog { height: 1fr; background: $background; scrollbar-size-vertical: 1; }
+    LogView RichLog { height: 1fr; background: $background; scrollbar-size-vertical: 1; scrollbar-size-horizontal: 1; }
     LogView .status { height: 1; color: $foreground 60%; }
     LogView Input { height: 1; display: none; background: $panel; }
     LogView.searching Input { display: block; }
