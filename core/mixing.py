@@ -46,14 +46,18 @@ def mix(images: Tensor, labels: Tensor, augment: Augment, *, seed: int, step: in
     drawn = draw(augment, images.shape[-2], images.shape[-1], seed=seed, step=step)
     if drawn.lam == 1.0 or len(images) < 2:
         return Mixed(images, labels, labels, 1.0)
-    partners = images.roll(1, 0)
     if drawn.box is None:
-        mixed = torch.lerp(partners, images, drawn.lam)
+        mixed = torch.lerp(_neighbours(images), images, drawn.lam)
     else:
         top, bottom, left, right = drawn.box
         mixed = images.clone(memory_format=torch.preserve_format)
-        mixed[..., top:bottom, left:right] = partners[..., top:bottom, left:right]
-    return Mixed(mixed, labels, labels.roll(1, 0), drawn.lam)
+        mixed[..., top:bottom, left:right] = _neighbours(images[..., top:bottom, left:right])
+    return Mixed(mixed, labels, _neighbours(labels), drawn.lam)
+
+
+def _neighbours(batch: Tensor) -> Tensor:
+    """``batch.roll(1, 0)``, which takes three times as long on a CPU."""
+    return torch.cat((batch[-1:], batch[:-1]))
 
 
 def draw(augment: Augment, height: int, width: int, *, seed: int, step: int) -> Draw:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from core.device import empty_cache
+from core.ema import update_average
 from core.losses import Criterion
 from core.mixing import Mixed, mix
 from core.models import Network
@@ -130,7 +131,7 @@ def _update(learner: Learner, loss: Tensor, step: int) -> Tensor:
         learner.bad |= bad
         learner.optimizer.step()
     if learner.average is not None:
-        learner.average.update(learner.network, step=step + 1)
+        update_average(learner.average, learner.network, step + 1)
     return bad
 
 
