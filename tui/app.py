@@ -35,6 +35,7 @@ from tui.warm_up import warm_up
 if TYPE_CHECKING:
     from jobs.queue import Queue
 
+LEAVE_SECONDS = 3  # from a SIGTERM until the process ends, whatever the terminal does
 POLL_SECONDS = 0.4
 TICK_SECONDS = 1.0  # ages and times left move on even when nothing was written
 
@@ -95,10 +96,20 @@ class ClfApp(KeyOrderApp):
         self.run_worker(self._name_unknown(), exit_on_error=False)
 
     def _leave_when_told(self) -> None:
-        """SIGTERM ends the app as `q` does; by itself Python would leave the terminal in our hands."""
-        with suppress(NotImplementedError):  # Windows
-            told = partial(self.exit, return_code=128 + signal.SIGTERM)
-            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, told)
+        """SIGTERM ends the app as `q` does; by itself Python would leave the terminal in our hands.
+
+        A terminal that takes nothing any more (ctrl+s, a connection that froze) stops every write for good: the alarm
+        ends the process then.
+        """
+        if os.name == "nt":
+            return
+        loop, leave = asyncio.get_running_loop(), partial(self.exit, return_code=128 + signal.SIGTERM)
+
+        def told(*_: object) -> None:
+            signal.alarm(LEAVE_SECONDS)
+            loop.call_soon_threadsafe(leave)
+
+        signal.signal(signal.SIGTERM, told)  # the loop's own handlers wait for the loop, which may wait for a write
 
     def _warn(self, troubles: Iterable[str]) -> None:
         for trouble in troubles:

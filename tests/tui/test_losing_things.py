@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -224,6 +225,20 @@ def test_an_app_that_is_told_to_end_gives_the_terminal_back(home: Home) -> None:
         assert "\x1b[?1049h" not in left
         assert {"\x1b[?1000l", "\x1b[?1003l", "\x1b[?25h"} <= set(re.findall(r"\x1b\[\?\d+[hl]", terminal.seen))
         assert "Traceback" not in terminal.seen
+    finally:
+        terminal.close()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+def test_an_app_whose_terminal_takes_nothing_any_more_still_ends_when_told(home: Home) -> None:
+    terminal = Terminal(home)
+    try:
+        terminal.until(lambda: "Loss" in terminal.text())
+        for size in range(60):  # each is a whole screen, and nobody reads
+            terminal.resize(100 + size, 34)
+            time.sleep(0.02)
+        terminal.process.terminate()
+        assert terminal.process.wait(60) in (-signal.SIGALRM, 128 + signal.SIGTERM)
     finally:
         terminal.close()
 
