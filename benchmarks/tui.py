@@ -63,6 +63,9 @@ def prepare(folder: Path, rows: int) -> Home:
     return home
 
 
+WHO = b"\x1b[c"  # the question that the app waits for an answer to
+
+
 class Terminal:
     """`clf tui` in a pseudo-terminal; counts what it sends."""
 
@@ -89,6 +92,8 @@ class Terminal:
                     break
                 count += len(new)
                 self.seen += new
+                if WHO in new:
+                    os.write(self.master, b"\x1b[?62;22c")  # what it is, as every terminal says: a VT220 with colours
                 if until_any or (until and until in self.seen):
                     break
         return count
