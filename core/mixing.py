@@ -47,17 +47,12 @@ def mix(images: Tensor, labels: Tensor, augment: Augment, *, seed: int, step: in
     if drawn.lam == 1.0 or len(images) < 2:
         return Mixed(images, labels, labels, 1.0)
     if drawn.box is None:
-        mixed = torch.lerp(_neighbours(images), images, drawn.lam)
+        mixed = torch.lerp(images.roll(1, 0), images, drawn.lam)
     else:
         top, bottom, left, right = drawn.box
         mixed = images.clone(memory_format=torch.preserve_format)
-        mixed[..., top:bottom, left:right] = _neighbours(images[..., top:bottom, left:right])
-    return Mixed(mixed, labels, _neighbours(labels), drawn.lam)
-
-
-def _neighbours(batch: Tensor) -> Tensor:
-    """``batch.roll(1, 0)``, which takes three times as long on a CPU."""
-    return torch.cat((batch[-1:], batch[:-1]))
+        mixed[..., top:bottom, left:right] = images[..., top:bottom, left:right].roll(1, 0)
+    return Mixed(mixed, labels, labels.roll(1, 0), drawn.lam)
 
 
 def draw(augment: Augment, height: int, width: int, *, seed: int, step: int) -> Draw:

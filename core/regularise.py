@@ -26,7 +26,7 @@ def strongest(plans: Sequence[StagePlan]) -> Model:
 
 
 def largest(plans: Sequence[StagePlan]) -> StagePlan:
-    """The stage that takes the most memory: the one with the largest images, of those one that keeps activations."""
+    """The stage that memory is measured with: the one with the largest images, of those one that keeps activations."""
     return max(plans, key=lambda plan: (plan.data.image_size, not plan.model.grad_checkpointing))
 
 

@@ -25,7 +25,7 @@ _SIGNS = {
     **dict.fromkeys("•★", "*"),
     **dict.fromkeys("●○◦◇□", "o"),
     "■": "#",  # this and the next: the signs of curves stay different
-    "◆": "%",  # the signs of curves stay different
+    "◆": "%",
     "✚": "+",
     "◉": "@",
     **dict.fromkeys("·…‥", "."),
