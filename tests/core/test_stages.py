@@ -100,6 +100,19 @@ def test_a_transformer_whose_images_grow_resumes_at_the_change_of_stage(
         assert all(torch.equal(value, killed[kind][name]) for name, value in whole[kind].items())
 
 
+def test_a_frozen_stage_moves_only_the_classifier(recipe: Make, datasets: Path, tmp_path: Path) -> None:
+    plan = recipe(name="two_stage", data={"source": "digits"}, run={"epochs": 2, "ema_decay": 0.0})
+    before, head, finetuned = (
+        load(event.path)["weights"]
+        for event in train(plan, tmp_path / "run", datasets=datasets)
+        if isinstance(event, CheckpointSaved) and event.kind == "last"
+    )
+    moved = {name for name in before if not torch.equal(before[name], head[name])}
+    assert moved == {"fc.weight", "fc.bias"}
+    untouched = {name for name in head if torch.equal(head[name], finetuned[name])}
+    assert not untouched, "the second stage trains everything, BatchNorm statistics included"
+
+
 def test_a_stage_takes_its_own_sections_and_the_recipes_for_the_rest(recipe: Make, opened: Any) -> None:
     stage = {
         "name": "only",
