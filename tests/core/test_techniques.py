@@ -116,7 +116,7 @@ ELSEWHERE = {
     "memory.empty_cache_every_eval": "core/test_discipline.py::test_the_cache_is_emptied_in_the_rhythm_asked_for",
     "stages.name": "recipes/test_stages.py::test_two_stage_keeps_its_proportion",
     "stages.epochs": "recipes/test_stages.py::test_a_multiple_of_the_parts_is_shared_exactly",
-    "stages.freeze": "core/test_train.py::test_a_frozen_stage_moves_only_the_classifier",
+    "stages.freeze": "core/test_stages.py::test_a_frozen_stage_moves_only_the_classifier",
 }
 
 Weights = dict[str, Tensor]
