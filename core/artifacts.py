@@ -17,11 +17,7 @@ from recipes.recipe import Recipe
 
 def write_text(path: Path, text: str) -> None:
     """Put `text` in place whole or not at all. Raises DiskFullError."""
-    replace_file(path, lambda file: _write_all(file.write, text.encode("utf-8")))
-
-
-def _write_all(write: Any, data: bytes) -> None:
-    write(data)
+    replace_file(path, lambda file: file.write(text.encode("utf-8")))
 
 
 def write_json(path: Path, content: Any) -> None:

@@ -11,8 +11,8 @@ import hashlib
 import os
 import pickle
 import shutil
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -93,24 +93,21 @@ def _keep(path: Path, previous: Path) -> None:
     spare.unlink(missing_ok=True)  # renaming one name of a file to another of its names leaves both
 
 
-class guarded:  # noqa: N801 - reads as a statement
+@contextmanager
+def guarded(path: Path) -> Iterator[None]:
     """Turns the operating system's "no room" into DiskFullError."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        if isinstance(error, OSError) and error.errno in NO_ROOM:
-            raise DiskFullError(
-                f"no room to write {self.path}: {os.strerror(error.errno or 0)}",
-                "free some space on that disk; the file before is intact and the run goes on from it",
-            ) from error
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        raise DiskFullError(
+            f"no room to write {path}: {os.strerror(error.errno or 0)}",
+            "free some space on that disk; the file before is intact and the run goes on from it",
+        ) from error
 
 
-def replace_file(path: Path, write: Callable[[IO[bytes]], None]) -> None:
+def replace_file(path: Path, write: Callable[[IO[bytes]], object]) -> None:
     """Let `write` fill a temporary file beside `path`, flush it to disk and put it in place."""
     spare = path.with_name(f".{path.name}.tmp")
     with guarded(path):

@@ -156,9 +156,4 @@ def _remember(path: Path, key: str, numbers: Numbers) -> None:
     known = {**_read(path), key: asdict(numbers)}
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        replace_file(path, lambda file: _dump(known, file.write))
-
-
-def _dump(known: dict[str, dict[str, object]], write: object) -> None:
-    assert callable(write)
-    write(json.dumps(known, indent=1, sort_keys=True).encode())
+        replace_file(path, lambda file: file.write(json.dumps(known, indent=1, sort_keys=True).encode()))
