@@ -38,9 +38,6 @@ def sixel_strips(picture: Image, columns: int, lines: int, cell: tuple[int, int]
 
 
 class Sixels(Widget):
-    def render_line(self, y: int) -> Strip:
-        return self._strips[y]
-
     """A picture by `strips`, which are handed on whole: Textual would cut through the sixels between them."""
 
     def __init__(self, strips: Sequence[Strip]) -> None:
@@ -52,6 +49,10 @@ class Sixels(Widget):
         """The part that is to be seen."""
         lines = [strip.crop(crop.x, crop.right) for strip in self._strips[crop.y : crop.bottom]]
         return lines + [Strip.blank(crop.width)] * (crop.height - len(lines))
+
+    def render_line(self, y: int) -> Strip:
+        """The line under the mouse, where Textual looks for what was clicked."""
+        return self._strips[y]
 
 
 class _Line:
