@@ -71,11 +71,7 @@ def take_step(learner: Learner, images: Tensor, labels: Tensor, augment: Augment
     bad = _update(learner, loss, step)
     learner.updating = False
     row = torch.stack([loss.new_tensor(labels.numel()), loss * labels.numel(), right])
-    if learner.scaler is None:
-        return row
-    for buffer, before in zip(learner.moving, learner.spare, strict=True):
-        buffer.copy_(torch.where(bad, before, buffer))
-    return torch.where(bad, 0.0, row)
+    return row if learner.scaler is None else torch.where(bad, 0.0, row)
 
 
 def _passes(learner: Learner, mixed: Mixed) -> tuple[Tensor, Tensor]:
@@ -127,6 +123,8 @@ def _update(learner: Learner, loss: Tensor, step: int) -> Tensor:
         learner.skipped += bad
         learner.scaler.step(learner.optimizer)
         learner.scaler.update()
+        for buffer, before in zip(learner.moving, learner.spare, strict=True):
+            buffer.copy_(torch.where(bad, before, buffer))
     else:
         learner.bad |= bad
         learner.optimizer.step()

@@ -91,15 +91,16 @@ def test_no_memory_to_evaluate_one_image_fails_with_what_to_try(recipe: Make, ru
 
 @pytest.mark.parametrize("model", ["test_vit3", "test_resnet"])
 def test_fp16_leaves_a_bad_step_out_counts_it_and_goes_on(recipe: Make, run: Go, tmp_path: Path, model: str) -> None:
-    """The images of one batch are no numbers: neither weights nor BatchNorm statistics nor the record take them in."""
+    """The images of one batch are no numbers: neither weights nor averages nor statistics nor the record take them in."""
     with before_each_pass(spoil({2, 5})):
-        events = run(recipe("run.precision=fp16", f"model.name={model}"))
+        events = run(recipe("run.precision=fp16", f"model.name={model}", "run.ema_decay=0.9"))
     epochs = [event.metrics for event in events if isinstance(event, EpochEnded)]
     assert [metrics["run/skipped"] for metrics in epochs] == [1.0, 1.0]
     assert all(0 < metrics["train/loss"] < 10 for metrics in epochs)
     assert not warnings(events, "non_finite")
-    weights = load(tmp_path / "run" / LAST)["weights"]
-    assert all(torch.isfinite(value).all() for value in weights.values() if value.is_floating_point())
+    saved = load(tmp_path / "run" / LAST)
+    values = [*saved["weights"].values(), *saved["average"].values()]
+    assert all(torch.isfinite(value).all() for value in values if value.is_floating_point())
 
 
 def test_fp16_that_skips_every_step_fails_and_names_the_files(recipe: Make, run: Go) -> None:
