@@ -62,19 +62,19 @@ def _step(run: Run, stage: Stage, batch: Batch, augment: Augment) -> Generator[E
     """One step; when the device has no room, the same step again with a smaller micro-batch."""
     learner = stage.learner
     while True:
+        asked = learner.micro_batch
         try:
             images = batch.images.to(run.device, non_blocking=True)
             labels = batch.labels.to(run.device, non_blocking=True)
-            return take_step(learner, images, labels, augment, run.position.step)
+            row = take_step(learner, images, labels, augment, run.position.step)
         except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise
             message = halve(learner, len(batch.labels), report(run.device))
-        except ValueError as error:
-            if learner.micro_batch > 1 or "more than 1 value per channel" not in str(error):
-                raise
-            learner.micro_batch = learner.smallest = 2  # BatchNorm over a map of one pixel needs two images
-            message = halve(learner, len(batch.labels), report(run.device))
+        else:
+            if learner.micro_batch > asked:
+                yield Warned("batch_norm", f"BatchNorm needs two images at once: micro-batch {asked} -> 2")
+            return row
         run.micro_batch = learner.micro_batch
         yield Warned("out_of_memory", message)
         if learner.updating:

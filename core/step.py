@@ -18,7 +18,7 @@ from core.models import Network
 from core.optim import clip
 from core.precision import Numbers
 from core.run import step_seed
-from recipes.errors import OutOfMemoryError
+from recipes.errors import ConfigurationError, OutOfMemoryError
 from recipes.sections import Augment
 
 
@@ -42,6 +42,7 @@ class Learner:
         self.moving = _moving_statistics(self.network)
         self.spare = [torch.empty_like(buffer) for buffer in self.moving]
         self.smallest = 2 if any(isinstance(module, nn.BatchNorm1d) for module in self.network.modules()) else 1
+        self.micro_batch = max(self.micro_batch, self.smallest)
         self.updating = False  # stays True after an update that broke off: the weights are then of no step
         self.bad = torch.zeros((), dtype=torch.bool, device=self.device)  # a loss or gradient was not finite
         self.skipped = torch.zeros((), dtype=torch.int64, device=self.device)  # fp16 steps left out for it
@@ -54,7 +55,8 @@ def take_step(learner: Learner, images: Tensor, labels: Tensor, augment: Augment
     scaler, which asks whether to step. Under mixing an image counts as right by lam for its own label and by 1 - lam
     for the other's. A RuntimeError for want of memory leaves weights, statistics and optimiser as they were before the
     step, unless `learner.updating` is left True. A step that fp16 leaves out moves no statistics either and counts no
-    image.
+    image. Where BatchNorm meets a map of one pixel, no part has fewer than two images from then on; raises
+    ConfigurationError for a batch of one.
     """
     torch.manual_seed(step_seed(learner.seed, step))
     floats = learner.network.normalize(images, learner.numbers.channels_last)
@@ -63,10 +65,13 @@ def take_step(learner: Learner, images: Tensor, labels: Tensor, augment: Augment
     learner.optimizer.zero_grad(set_to_none=True)
     try:
         loss, right = _passes(learner, mixed)
-    except RuntimeError:
+    except (RuntimeError, ValueError) as error:
         learner.optimizer.zero_grad(set_to_none=True)
         _copy(learner.moving, learner.spare)
-        raise
+        if "more than 1 value per channel" not in str(error):
+            raise
+        _take_two_at_least(learner, labels.numel())
+        return take_step(learner, images, labels, augment, step)
     learner.updating = True
     bad = _update(learner, loss, step)
     learner.updating = False
@@ -74,11 +79,18 @@ def take_step(learner: Learner, images: Tensor, labels: Tensor, augment: Augment
     return row if learner.scaler is None else torch.where(bad, 0.0, row)
 
 
+def _take_two_at_least(learner: Learner, batch: int) -> None:
+    if batch < 2:
+        raise ConfigurationError("BatchNorm cannot learn from a batch of one image", "use run.batch_size=2 or more")
+    learner.smallest = 2
+    learner.micro_batch = max(2, learner.micro_batch)
+
+
 def _passes(learner: Learner, mixed: Mixed) -> tuple[Tensor, Tensor]:
     """Forward and backward over the micro-batches; the loss of the whole batch and its right answers."""
     whole = (learner.criterion.weight(mixed.labels_a), learner.criterion.weight(mixed.labels_b))
     losses, rights = [], []
-    for part in cut(mixed, learner.micro_batch):
+    for part in cut(mixed, learner.micro_batch, learner.smallest):
         with learner.numbers.autocast(learner.device):
             scores = learner.network(part.images)
         loss = learner.criterion.part(scores, part, whole)
@@ -88,10 +100,12 @@ def _passes(learner: Learner, mixed: Mixed) -> tuple[Tensor, Tensor]:
     return torch.stack(losses).sum(), torch.stack(rights).sum()
 
 
-def cut(mixed: Mixed, micro_batch: int) -> Iterator[Mixed]:
-    """The batch in parts of at most `micro_batch` images, as equal as they can be."""
-    pieces = -(-mixed.labels_a.numel() // micro_batch)
-    if pieces == 1:
+def cut(mixed: Mixed, micro_batch: int, smallest: int = 1) -> Iterator[Mixed]:
+    """The batch in parts of at most `micro_batch` images, as equal as they can be; one more where a part would have
+    fewer than `smallest`."""
+    images = mixed.labels_a.numel()
+    pieces = min(-(-images // micro_batch), images // smallest)
+    if pieces <= 1:
         yield mixed
         return
     triples = zip(

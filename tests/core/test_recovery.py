@@ -91,7 +91,7 @@ def test_no_memory_to_evaluate_one_image_fails_with_what_to_try(recipe: Make, ru
 
 @pytest.mark.parametrize("model", ["test_vit3", "test_resnet"])
 def test_fp16_leaves_a_bad_step_out_counts_it_and_goes_on(recipe: Make, run: Go, tmp_path: Path, model: str) -> None:
-    """The images of one batch are no numbers: neither weights nor averages nor statistics nor the record take them in."""
+    """The images of one batch are no numbers: no weight, average or statistic takes them in, nor does the record."""
     with before_each_pass(spoil({2, 5})):
         events = run(recipe("run.precision=fp16", f"model.name={model}", "run.ema_decay=0.9"))
     epochs = [event.metrics for event in events if isinstance(event, EpochEnded)]

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from core.checkpoint import LAST, load, save
 from core.ema import build_average
-from core.events import EpochEnded, Event, Warned
+from core.events import EpochEnded, Event, StageStarted, Warned
 from core.losses import Criterion
 from core.mixing import Mixed
 from core.models import build
@@ -63,6 +63,19 @@ def test_micro_batches_give_the_update_of_the_whole_mixed_and_weighted_batch(nam
     rows = [take_step(one, *batch(), mixing, step=3) for one in (whole, cut)]
     torch.testing.assert_close(flat(whole), flat(cut), rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(rows[0], rows[1], rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("head", ["linear", "mlp"])
+def test_batchnorm_never_meets_a_single_image_however_a_last_batch_is_cut(recipe: Make, run: Go, head: str) -> None:
+    """3 images in micro-batches of 2 are not cut into 2 and 1, and a micro-batch of 1 becomes 2."""
+    ragged = recipe("data.samples=51", "run.batch_size=4", "run.accumulation=2", f"model.head={head}")
+    run(ragged, "ragged")
+    events = run(recipe("run.batch_size=8", "run.accumulation=8", f"model.head={head}"), "single")
+    (stage,) = [event for event in events if isinstance(event, StageStarted)]
+    told = [event.message for event in events if isinstance(event, Warned) and event.kind == "batch_norm"]
+    assert (stage.micro_batch, len(told)) == ((2, 0) if head == "mlp" else (1, 1))
+    with pytest.raises(ConfigurationError, match="a batch of one image"):
+        run(recipe("run.batch_size=1", f"model.head={head}"), "one")
 
 
 def test_a_step_is_a_function_of_seed_and_step_whatever_was_drawn_before() -> None:
