@@ -103,8 +103,8 @@ def _passes(learner: Learner, mixed: Mixed) -> tuple[Tensor, Tensor]:
 def cut(mixed: Mixed, micro_batch: int, smallest: int = 1) -> Iterator[Mixed]:
     """The batch in parts of at most `micro_batch` images, as equal as they can be; one more where a part would have
     fewer than `smallest`."""
-    images = mixed.labels_a.numel()
-    pieces = min(-(-images // micro_batch), images // smallest)
+    batch = mixed.labels_a.numel()
+    pieces = min(-(-batch // micro_batch), batch // smallest)
     if pieces <= 1:
         yield mixed
         return
