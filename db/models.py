@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any
 
 from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, Integer, Text, text
 from sqlmodel import Field, SQLModel
-
-SCHEMA_VERSION = "0001"  # the newest migration
 
 
 class State(StrEnum):
@@ -28,10 +25,6 @@ class State(StrEnum):
 
 def _one_of(column: str, values: type[StrEnum]) -> str:
     return f"{column} IN ({', '.join(repr(value.value) for value in values)})"
-
-
-def _job_column() -> Column[Any]:
-    return Column(Integer, ForeignKey("job.id", ondelete="CASCADE"), nullable=False)
 
 
 class Job(SQLModel, table=True):

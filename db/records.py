@@ -133,6 +133,8 @@ class WorkerRecord:
 
 @dataclass(frozen=True)
 class EventRecord:
+    """A row of `event`: what happened to a job, or with `job_id` None to a worker or to the whole queue."""
+
     id: int
     job_id: int | None
     at: float

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from recipes.errors import DatabaseError
 
-NEWEST = "0001"  # the same as db.models.SCHEMA_VERSION, without importing the tables
+NEWEST = "0001"  # the newest migration, said here because asking Alembic costs more than `clf status` does
 
 _MEANINGS = (
     ("locked", "is locked by another process", "wait for it, or look for a stuck clf process with 'ps'"),

@@ -20,9 +20,7 @@ from recipes.home import Home
 def is_abandoned(session: Session, home: Home, job: Job) -> bool:
     """Whether a running job has neither a living child nor a living worker that would see to it."""
     worker = session.get(Worker, job.worker_id)
-    if worker is not None and worker.stopped_at is None and worker_alive(home, as_record(worker)):
-        return False
-    return not has_living_child(job, worker)
+    return not (_is_at_work(home, worker) or has_living_child(job, worker))
 
 
 def has_living_child(job: Job, worker: Worker | None) -> bool:
@@ -31,10 +29,12 @@ def has_living_child(job: Job, worker: Worker | None) -> bool:
     return child_alive(run_dir, job.pid, job.pid_started, worker.boot_id if worker is not None else "")
 
 
-def as_record(worker: Worker) -> WorkerRecord:
-    return WorkerRecord(
-        **{name: getattr(worker, name) for name in WorkerRecord.__dataclass_fields__ if name not in ("alive",)}
-    )
+def _is_at_work(home: Home, worker: Worker | None) -> bool:
+    """Whether a worker neither said that it stopped nor died without saying so."""
+    if worker is None or worker.stopped_at is not None:
+        return False
+    fields = (name for name in WorkerRecord.__dataclass_fields__ if name != "alive")
+    return worker_alive(home, WorkerRecord(**{name: getattr(worker, name) for name in fields}))
 
 
 def has_living_worker(database: Database, home: Home, job_id: int) -> bool:
@@ -42,7 +42,7 @@ def has_living_worker(database: Database, home: Home, job_id: int) -> bool:
     with database.transaction() as session:
         job = get_job(session, job_id)
         worker = session.get(Worker, job.worker_id) if job.worker_id is not None else None
-        return worker is not None and worker.stopped_at is None and worker_alive(home, as_record(worker))
+        return _is_at_work(home, worker)
 
 
 def orphan(database: Database, job: Job) -> Child:
