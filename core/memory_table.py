@@ -17,7 +17,7 @@ from core.ema import build_average
 from core.heads import set_training
 from core.losses import Criterion
 from core.memory import MemoryMeter
-from core.models import Network
+from core.models import Network, set_image_size
 from core.optim import build_optimizer
 from core.precision import Numbers
 from core.step import Learner, is_out_of_memory, take_step
@@ -94,6 +94,7 @@ def _learner(
 ) -> Learner:
     """What a stage trains with, around a copy of `network`."""
     model = copy.deepcopy(network)
+    set_image_size(model, plan.data.image_size)
     return Learner(
         network=model,
         average=build_average(model, 0.5 if averaged else 0.0),

@@ -21,7 +21,7 @@ from core.checkpoint import replace_file
 from core.device import describe, empty_cache, synchronize
 from core.events import Preparing
 from core.heads import set_training
-from core.models import Network
+from core.models import Network, set_image_size
 from recipes.sections import Precision, Run
 
 PROBE_PIXELS = 200_000  # of one measured micro-batch on a CPU: 4 images of 224 px, 2 of 300 px
@@ -123,6 +123,7 @@ def time_step(
     state = torch.get_rng_state()
     layout = torch.channels_last if numbers.channels_last else torch.contiguous_format
     model = copy.deepcopy(network).to(memory_format=layout)
+    set_image_size(model, side)
     set_training(model.body, frozen=False)
     images = torch.randint(0, 256, (size, 3, side, side), dtype=torch.uint8, device=device)
     images = images.contiguous(memory_format=torch.channels_last)

@@ -118,3 +118,12 @@ def test_such_a_run_resumes_to_the_same_weights_and_averages(
     whole, killed = (load(tmp_path / name / LAST) for name in ("whole", "killed"))
     for kind in ("weights", "average"):
         assert all(torch.equal(value, killed[kind][name]) for name, value in whole[kind].items())
+
+
+def test_a_transformer_is_measured_at_its_largest_images_and_begins_with_its_smallest(
+    recipe: Make, prepared: Callable[[Recipe], Run]
+) -> None:
+    stages = two({"image_size": 32}, {"image_size": 64}, "data")
+    run = prepared(recipe("model.name=test_vit3", "run.precision=auto", "run.batch_size=auto", stages=stages))
+    assert run.network.body.get_submodule("patch_embed").img_size == (32, 32)
+    assert all(isinstance(plan.run.batch_size, int) for plan in run.plans)
