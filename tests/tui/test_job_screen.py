@@ -44,6 +44,18 @@ async def test_the_header_says_what_runs_and_how_far_it_is(home: Home, opened: O
         assert "overfitting" in text
 
 
+async def test_the_header_of_a_failed_job_is_as_high_as_its_words(home: Home, opened: Opened) -> None:
+    async with opened(home, size=(120, 40)) as pilot:
+        await pilot.press(*":5", "enter")
+        await settled(pilot)
+        for width in (120, 200, 60, 120):
+            await pilot.resize_terminal(width, 40)
+            await settled(pilot)
+            above = screen_text(pilot).partition("1 Charts")[0].splitlines()[:-1]
+            assert len(above) == (6 if width == 60 else 5)
+            assert all(line.strip() for line in above)
+
+
 async def test_zoom_pan_and_reset(home: Home, opened: Opened) -> None:
     async with opened(home) as pilot:
         screen = await _show(pilot)

@@ -18,7 +18,7 @@ from tui.widgets.job_columns import bar
 class JobSummary(Static):
     """Repaints only when the words changed."""
 
-    DEFAULT_CSS = "JobSummary { height: auto; min-height: 3; text-wrap: nowrap; }"
+    DEFAULT_CSS = "JobSummary { height: 3; min-height: 3; text-wrap: nowrap; }"
 
     _given: tuple[JobRecord | None, float, dict[str, str]] | None = None
     _said: Text | None = None
@@ -26,11 +26,13 @@ class JobSummary(Static):
     def show(self, job: JobRecord | None, now: float, inks: dict[str, str]) -> None:
         """Three lines about `job`, or nothing."""
         self._given = (job, now, inks)
+        if not self.size.width:
+            return  # the first layout is still to come, and with it a resize
         text = describe(job, now, inks, self.size.width) if job else Text()
         if text != self._said:
-            grown = self._said is None or text.plain.count("\n") != self._said.plain.count("\n")
             self._said = text
-            self.update(text, layout=grown)  # a layout repaints every scrollbar of the screen
+            self.styles.height = text.plain.count("\n") + 1  # `auto` keeps the height it had in its first layout
+            self.update(text, layout=False)  # a layout repaints every scrollbar of the screen
 
     def on_resize(self) -> None:
         """How much fits may have changed."""
