@@ -78,32 +78,25 @@ class Chart(Widget):
             self.refresh(*(Region(0, row, self.size.width, 1) for row in changed))
 
     def _strips_of(self, grid: Grid) -> list[Strip]:
-        theme = self.app.current_theme
-        colours = curve_colours(theme)
-        background = self.background_colors[1]
-        styles: dict[int, Style] = {
-            AXIS: Style(color=_blend(self, 0.5)),
-            TEXT: Style(bold=True),
-            MARK: Style(color=palette(self.app).get("accent"), bold=True),
+        """Rows with all their style, the widget's own background included: asking for that takes as long as a row."""
+        base, background, foreground = self.rich_style, self.background_colors[1], self.colors[3]
+        colours = curve_colours(self.app.current_theme)
+        styles = {
+            AXIS: base + Style(color=background.blend(foreground, 0.5).hex),  # behind the curves
+            TEXT: base + Style(bold=True),
+            MARK: base + Style(color=palette(self.app).get("accent"), bold=True),
         }
         for index in range(COLOURS):
-            styles[index] = Style(color=colours[index])
-            styles[index + FAINT] = Style(color=background.blend(Color.parse(colours[index]), 0.4).hex)
-        empty = Style()
+            styles[index] = base + Style(color=colours[index])
+            styles[index + FAINT] = base + Style(color=background.blend(Color.parse(colours[index]), 0.4).hex)
         return [
-            Strip([Segment(text, styles.get(ink, empty)) for text, ink in grid.runs(row)], grid.width)
+            Strip([Segment(text, styles.get(ink, base)) for text, ink in grid.runs(row)], grid.width)
             for row in range(grid.height)
         ]
 
     def render_line(self, y: int) -> Strip:
-        """The row as drawn last, on the widget's own background."""
-        base = self.rich_style
-        if y >= len(self._strips):
-            return Strip.blank(self.size.width, base)
-        return self._strips[y].apply_style(base).adjust_cell_length(self.size.width, base)
-
-
-def _blend(widget: Widget, share: float) -> str:
-    """The foreground laid thinly on the background: axes and units stay behind the curves."""
-    background, colour = widget.background_colors[1], widget.colors[3]
-    return background.blend(colour, share).hex
+        """The row as drawn last."""
+        strip = self._strips[y] if y < len(self._strips) else Strip([], 0)
+        if strip.cell_length == self.size.width:
+            return strip
+        return strip.adjust_cell_length(self.size.width, self.rich_style)

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from rich.text import Text
 from textual.app import ComposeResult
-from textual.containers import Container
+from textual.geometry import NULL_OFFSET, NULL_SPACING, Region, Size
+from textual.layout import ArrangeResult, Layout, WidgetPlacement
 from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Static
@@ -28,16 +29,15 @@ TITLES = {
     "power": "Power",
 }
 LEAST_WIDTH, LEAST_HEIGHT = 44, 7  # below this a chart says little
+GUTTER = 2  # columns between charts side by side
 
 
 class ChartPanel(Widget):
     """Shows as many of its charts as fit; `turn` brings the next ones."""
 
     DEFAULT_CSS = """
-    ChartPanel { height: 1fr; layout: vertical; }
-    ChartPanel > .tabs { height: 1; color: $foreground 60%; display: none; text-wrap: nowrap; }
-    ChartPanel.folded > .tabs { display: block; }
-    ChartPanel > .grid { layout: grid; height: 1fr; grid-gutter: 0 2; grid-size: 1; }
+    ChartPanel { height: 1fr; }
+    ChartPanel > .tabs { color: $foreground 60%; text-wrap: nowrap; }
     """
 
     class Turned(Message):
@@ -47,23 +47,29 @@ class ChartPanel(Widget):
         super().__init__(id=id)
         self.keys = tuple(keys)
         self._charts = {key: Chart(Picture(TITLES[key]), id=f"chart-{key}") for key in self.keys}
-        self._grid = Container(classes="grid")
         self._first = 0
-        self._shape = (1, len(self.keys))
+        self._panes = Panes()
 
     def compose(self) -> ComposeResult:
         yield Static(classes="tabs")
-        with self._grid:
-            yield from self._charts.values()
+        yield from self._charts.values()
+
+    @property
+    def layout(self) -> Layout:
+        """Places the charts."""
+        return self._panes
 
     @property
     def visible_keys(self) -> tuple[str, ...]:
         """The charts that are on the screen, first to last."""
-        columns, rows = self._shape
-        room = max(1, columns * rows)
-        if room >= len(self.keys):
+        return self.shown_in(self.size)
+
+    def shown_in(self, size: Size) -> tuple[str, ...]:
+        """The charts for which there is room in a panel of that size, first to last."""
+        columns, rows = shape(size, len(self.keys))
+        if columns * rows >= len(self.keys):
             return self.keys
-        return tuple(self.keys[(self._first + offset) % len(self.keys)] for offset in range(room))
+        return tuple(self.keys[(self._first + offset) % len(self.keys)] for offset in range(columns * rows))
 
     def chart(self, key: str) -> Chart:
         """The chart of that name."""
@@ -77,32 +83,50 @@ class ChartPanel(Widget):
     def turn(self, by: int) -> None:
         """Bring the next (or previous) chart to the front."""
         self._first = (self._first + by) % len(self.keys)
-        self._arrange()
+        self.refresh(layout=True)
+        self._name_visible()
         self.post_message(self.Turned())
 
     def on_resize(self) -> None:
-        width, height = self.size
-        columns = 2 if width >= 2 * LEAST_WIDTH + 2 else 1
-        rows = max(1, height // LEAST_HEIGHT)
-        rows = min(rows, -(-len(self.keys) // columns))
-        if (columns, rows) != self._shape:
-            self._shape = (columns, rows)
-            self._arrange()
+        self._name_visible()
         self.post_message(self.Turned())  # a panel that had no size yet could not be drawn
 
-    def on_mount(self) -> None:
-        self._arrange()
-
-    def _arrange(self) -> None:
-        visible, grid = self.visible_keys, self._grid
-        if len(grid.children) < len(self.keys):  # being built or taken down
-            return
-        grid.styles.grid_size_columns = self._shape[0]
-        for key in self.keys:
-            self.chart(key).display = key in visible
-        for key in visible:  # a turned panel starts with another chart
-            grid.move_child(self.chart(key), after=len(grid.children) - 1)
-        self.set_class(len(visible) < len(self.keys), "folded")
-        marked = f"bold on {palette(self.app)['cursor']}"
+    def _name_visible(self) -> None:
+        marked, visible = f"bold on {palette(self.app)['cursor']}", self.visible_keys
         names = [Text(f" {TITLES[key]} ", marked if key in visible else "") for key in self.keys]
-        self.query_one(".tabs", Static).update(Text(" ").join(names))
+        self.query_one(".tabs", Static).update(Text(" ").join(names), layout=False)
+
+
+def shape(size: Size, charts: int) -> tuple[int, int]:
+    """(columns, rows) in which at most that many charts stand, so that none is too small to read if more than one."""
+    columns = 2 if size.width >= 2 * LEAST_WIDTH + GUTTER else 1
+    return columns, min(max(1, size.height // LEAST_HEIGHT), -(-charts // columns))
+
+
+class Panes(Layout):
+    """A panel's charts on even shares of its room, below a line of their names where not all fit.
+
+    A layout of our own because the shape follows from the size: widgets that change the styles of a grid when they are
+    told their size are laid out, and their charts drawn, twice.
+    """
+
+    name = "panes"
+
+    def arrange(self, parent: Widget, children: list[Widget], size: Size, greedy: bool = True) -> ArrangeResult:
+        """Place the names and the charts that are shown; the others get no place and are not drawn."""
+        del greedy  # every chart takes an even share
+        assert isinstance(parent, ChartPanel)
+        keys = parent.shown_in(size)
+        columns, rows = shape(size, len(parent.keys))
+        top = 1 if len(keys) < len(parent.keys) else 0
+        placed = {child: Region(0, 0, size.width, 1) for child in children[:1] if top}
+        for place, key in enumerate(keys):
+            row, column = divmod(place, columns)
+            left, right = (column * (size.width + GUTTER) // columns, (column + 1) * (size.width + GUTTER) // columns)
+            low, high = (top + edge * (size.height - top) // rows for edge in (row, row + 1))
+            placed[parent.chart(key)] = Region(left, low, right - left - GUTTER, high - low)
+        return [
+            WidgetPlacement(region, NULL_OFFSET, NULL_SPACING, child)
+            for child in children
+            if (region := placed.get(child))
+        ]
