@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pickle
+import sys
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -93,8 +95,17 @@ def start_from(model: nn.Module, path: Path) -> tuple[str, ...]:
 
 
 def copy_fitting(model: nn.Module, tensors: dict[str, Tensor]) -> Fit:
-    """Copy every tensor whose name and shape fit into `model`; list those that do not."""
+    """Copy every tensor whose name and shape fit into `model`; list those that do not.
+
+    A transformer's position embedding is resampled where it belongs to another image size.
+    """
     own = model.state_dict()
+    odd = [name for name, value in tensors.items() if name in own and own[name].shape != value.shape]
+    if odd:
+        resampled = _resampled(model, tensors)
+        tensors = tensors | {
+            name: resampled[name] for name in odd if name in resampled and resampled[name].shape == own[name].shape
+        }
     misfits = []
     fitting = {}
     for name, value in own.items():
@@ -109,6 +120,16 @@ def copy_fitting(model: nn.Module, tensors: dict[str, Tensor]) -> Fit:
     misfits.extend(f"{name}: not in the model" for name in tensors if name not in own)
     model.load_state_dict(fitting, strict=False)
     return Fit(len(fitting), len(own), tuple(misfits))
+
+
+def _resampled(model: nn.Module, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """`tensors` as timm would load them into `model`; nothing where it has no rule for it, or for other files."""
+    adapt = getattr(sys.modules[type(model).__module__], "checkpoint_filter_fn", None)
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            return dict(adapt(dict(tensors), model)) if adapt is not None else {}
+    except Exception:  # a rule made for another origin's names; what does not fit is told by name
+        return {}
 
 
 def model_title(model: nn.Module) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import timm
 import torch
+import torch.nn.functional as F
 from safetensors.torch import save_file
 from timm.models.resnet import Bottleneck
 from torch import nn
@@ -14,6 +15,7 @@ from torch import nn
 from core.heads import MlpHead, classifier_name, freeze_backbone, set_training
 from core.models import Network, build, set_image_size
 from core.names import SHORT_NAMES, architectures, check_model_name
+from core.weights import copy_fitting
 from recipes.errors import ConfigurationError
 from recipes.sections import Head, Model
 
@@ -79,6 +81,15 @@ def test_local_weights_fill_everything_but_a_classifier_of_another_size(
         if not name.startswith("fc.") or classes == 1000:
             assert torch.equal(built[name], value), name
     assert built["fc.weight"].shape[0] == classes
+
+
+def test_weights_of_a_transformer_fit_another_image_size() -> None:
+    """Its position embedding is resampled; nothing stays as it was drawn."""
+    small, large = (build(scratch("test_vit"), 5, side).body for side in (64, 128))
+    assert copy_fitting(large, small.state_dict()).misfits == ()
+    first, grid = small.state_dict()["pos_embed"].split([1, 16], dim=1)
+    wanted = F.interpolate(grid.mT.unflatten(2, (4, 4)), size=(8, 8), mode="bicubic", antialias=True)
+    torch.testing.assert_close(large.state_dict()["pos_embed"], torch.cat([first, wanted.flatten(2).mT], dim=1))
 
 
 def test_weights_of_another_architecture_are_refused_with_numbers_and_a_reason(tmp_path: Path) -> None:
