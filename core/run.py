@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ from core.models import Network, set_image_size
 from core.precision import Numbers
 from core.regularise import Regularisation
 from recipes.recipe import Recipe, StagePlan
+
+Stop = Callable[[], bool]  # asked at every step boundary: True asks to leave
 
 
 @dataclass
@@ -137,10 +140,12 @@ class Run:
         """
         position, done = self.position, self.epochs_done
         self.outcome, self.elapsed = Outcome.COMPLETED, 0.0
-        if self.stage_state is not None:
-            self.stage_state["early"] = [0, self.stage_state["early"][1]]
         first = [self.first_epoch(index) for index in range(len(self.plans))]
         position.stage = max(index for index, epoch in enumerate(first) if epoch <= done + 1)
+        if self.plan.name != self.history[-1]["stage"]:
+            self.stage_state = None  # its time was spent with the stage before
+        elif self.stage_state is not None:
+            self.stage_state["early"] = [0, self.stage_state["early"][1]]
         self._begin_epoch(done + 1)
         plan = self.plans[position.stage]
         position.stage_step = (position.epoch - first[position.stage]) * self.steps_per_epoch(plan)
@@ -168,9 +173,14 @@ def batch_size(plan: StagePlan) -> int:
     return plan.run.batch_size
 
 
+def wanted_micro_batch(plan: StagePlan) -> int:
+    """Images that pass at once in training as the recipe has it."""
+    return -(-batch_size(plan) // plan.run.accumulation)
+
+
 def micro_batch(run: Run, plan: StagePlan) -> int:
     """Images that pass at once in training: the recipe's, or fewer where the device had no room for them."""
-    wanted = -(-batch_size(plan) // plan.run.accumulation)
+    wanted = wanted_micro_batch(plan)
     return min(wanted, run.micro_batch or wanted)
 
 

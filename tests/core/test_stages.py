@@ -253,3 +253,11 @@ def test_a_longer_run_after_its_time_was_spent_has_that_time_again(recipe: Make,
     longer = run(recipe("run.epochs=401", "run.max_time=0.5"))
     assert epochs_of(longer)[0].epoch == done + 1
     assert len(epochs_of(longer)) >= 1
+
+
+def test_a_longer_run_whose_time_was_spent_with_a_stage_begins_the_next_one(recipe: Make, run: Go) -> None:
+    stages = [{"name": "head", "epochs": 1, "freeze": "backbone"}, {"name": "rest", "epochs": 2}]
+    assert run(recipe("run.epochs=3", "run.max_time=1e-6", stages=stages))[-1].epoch == 1  # type: ignore[union-attr]
+    stages[1]["epochs"] = 3
+    longer = run(recipe("run.epochs=4", stages=stages))
+    assert [(event.stage, event.epoch) for event in epochs_of(longer)] == [("rest", 2), ("rest", 3), ("rest", 4)]
