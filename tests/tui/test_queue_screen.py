@@ -34,7 +34,8 @@ async def test_every_job_is_listed_with_sign_and_word(home: Home, opened: Opened
 
 async def test_an_empty_home_says_how_to_begin(tmp_path: Path, opened: Opened) -> None:
     async with opened(Home(tmp_path / "nothing")) as pilot:
-        assert "nothing is queued yet: press a to add a recipe" in screen_text(pilot)
+        for said in ("nothing is queued yet", "press a to add a recipe"):
+            assert said in screen_text(pilot)
 
 
 async def test_cancelling_asks_first(home: Home, opened: Opened) -> None:
@@ -133,6 +134,18 @@ async def test_filter_terms_narrow_the_list_as_typed(home: Home, opened: Opened)
         assert pilot.app.focused is table
         await pilot.press("escape")
         assert len(table._jobs) == 9
+
+
+async def test_a_list_filtered_down_to_nothing_says_by_what_and_how_to_go_back(home: Home, opened: Opened) -> None:
+    (home.root / "config.toml").write_text('[tui.keys]\n"queue.clear" = "f8"\n')
+    for width in (80, 120):
+        async with opened(home, size=(width, 24)) as pilot:
+            await pilot.press("slash", *"state:failed tulip", "enter")
+            await settled(pilot)
+            for said in ("no job fits state:failed tulip", "press f8 to clear the filter (9 jobs in all)"):
+                assert said in screen_text(pilot)
+            await pilot.press("f8")
+            assert "no job fits" not in screen_text(pilot)
 
 
 async def test_sorting_and_theme_are_remembered(home: Home, opened: Opened) -> None:

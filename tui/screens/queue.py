@@ -10,6 +10,7 @@ from textual.containers import Container, Vertical
 from textual.widgets import Input
 
 from db.records import JobRecord
+from tui import units
 from tui.charts.panels import View
 from tui.feed import Overview
 from tui.screens.job_actions import JobActions
@@ -24,7 +25,6 @@ from tui.widgets.line import Line
 from tui.widgets.worker_line import WorkerLine
 
 WIDE = 110  # from here on the charts stand beside the list
-EMPTY = "nothing is queued yet: press a to add a recipe"
 
 
 class QueueScreen(JobActions):
@@ -88,7 +88,8 @@ class QueueScreen(JobActions):
         left, stacked = self.query_one("#left"), not self.has_class("wide")
         if stacked and self.query_one("#details").display:
             most = max(6, self.app.size.height * 2 // 5)
-            left.styles.height = most if self.clf.remembered.group else min(most, len(self.clf.overview.jobs) + 2)
+            needed = max(4, len(self.clf.overview.jobs) + 2)
+            left.styles.height = most if self.clf.remembered.group else min(most, needed)
         else:
             left.styles.height = "1fr"
 
@@ -106,9 +107,19 @@ class QueueScreen(JobActions):
     def _list(self, overview: Overview, now: float) -> None:
         kept = self.clf.remembered
         rows = listed(overview.jobs, kept.filter, kept.sort, kept.reverse, now)
-        self.table.empty_text = "no job fits the filter" if overview.jobs else EMPTY
+        self.table.empty_text = "" if rows else self._why_empty(overview)
         rows, groups = grouped(rows, kept.group)
         self.table.show(rows, now, self.marked, (kept.sort, kept.reverse), groups)
+
+    def _why_empty(self, overview: Overview) -> str:
+        """What is missing, and the key that mends it as it is bound here."""
+        keys = {key.binding.id: self.app.get_key_display(key.binding) for key in self.active_bindings.values()}
+        if overview.jobs:
+            why = f"no job fits {self.clf.remembered.filter.strip()}"
+            key, mends = keys.get("queue.clear"), f"clear the filter ({units.count(len(overview.jobs), 'job')} in all)"
+        else:
+            why, key, mends = "nothing is queued yet", keys.get("job.add"), "add a recipe"
+        return f"{why}\npress {key} to {mends}" if key else why
 
     def _details(self) -> None:
         job = self.table.job

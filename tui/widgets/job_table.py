@@ -37,6 +37,7 @@ class JobTable(ScrollView, can_focus=True):
         Binding("home,g", "edge(0)", "First", show=False, id="list.first"),
         Binding("end,G", "edge(-1)", "Last", show=False, id="list.last"),
     ]
+    empty_text: reactive[str] = reactive("")  # lines that stand where no job does
     selected: reactive[int | None] = reactive(None, init=False)  # id of the job under the cursor
 
     class Selected(Message):
@@ -67,7 +68,6 @@ class JobTable(ScrollView, can_focus=True):
         self._line_of: list[int] = []  # of each job
         self._now = 0.0
         self._sort = ("", False)
-        self.empty_text = ""
 
     def show(
         self,
@@ -196,15 +196,22 @@ class JobTable(ScrollView, can_focus=True):
         if y < HEADER:
             return self._header(width, base)
         line = y - HEADER + round(self.scroll_y)
-        if not self._jobs and y == HEADER + 1 and self.empty_text:
-            style = base + Style(color=palette(self.app)["quiet"])
-            return Strip([Segment(f" {self.empty_text}", style)]).adjust_cell_length(width, base)
+        if not self._jobs:
+            return self._empty_line(y - HEADER, width, base)
         index = self._lines[line] if line < len(self._lines) else None
         if isinstance(index, Group):
             return self._title_line(index, width, base)
         if index is None or index >= len(self._cells) or index >= len(self._jobs):
             return Strip.blank(width, base)
         return self._job_line(index, width, base)
+
+    def _empty_line(self, line: int, width: int, base: Style) -> Strip:
+        """A line of `empty_text`, below a blank one where there is room."""
+        lines = self.empty_text.splitlines()
+        line -= self.size.height - HEADER > len(lines)
+        text = f" {lines[line]}" if 0 <= line < len(lines) else ""
+        style = base + Style(color=palette(self.app)["foreground" if line == 0 else "quiet"])
+        return Strip([Segment(fit(text, width), style)])
 
     def _header(self, width: int, base: Style) -> Strip:
         style = base + Style(color=palette(self.app)["quiet"])
