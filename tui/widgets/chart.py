@@ -26,6 +26,7 @@ class Chart(Widget):
         self._picture = picture
         self._strips: list[Strip] = []
         self._drawn_for: tuple[Picture, int, int, str] | None = None
+        self._sheet = Grid(0, 0)  # as last drawn: another theme only inks it anew
         self._drawing = False
 
     @property
@@ -57,11 +58,12 @@ class Chart(Widget):
         try:
             while (wanted := self._key()) != self._drawn_for and self.size.width:
                 picture, width, height, _theme = wanted
-                grid = await asyncio.to_thread(
-                    paint, picture.curves, width, height, picture.title, picture.axes, True, picture.marks
-                )
+                if self._drawn_for is None or wanted[:3] != self._drawn_for[:3]:
+                    self._sheet = await asyncio.to_thread(
+                        paint, picture.curves, width, height, picture.title, picture.axes, True, picture.marks
+                    )
                 self._drawn_for = wanted
-                self._take(self._strips_of(grid))
+                self._take(self._strips_of(self._sheet))
         finally:
             self._drawing = False
 
