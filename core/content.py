@@ -27,15 +27,14 @@ def versions() -> dict[str, str]:
 
 def describe_model(run: Run) -> dict[str, Any]:
     """What is needed to use the weights without this recipe: plain data for checkpoints and model_info.json."""
-    plan = run.plans[min(run.position.stage, len(run.plans) - 1)]
     mean, std = (getattr(run.network, name).flatten().div(255).tolist() for name in ("mean", "std"))
     return {
         "format": FORMAT,
         "classes": list(run.manifest.classes),
         "model": run.recipe.model.model_dump(mode="json"),
         "input": {
-            "image_size": plan.data.image_size,
-            "resize": plan.data.resize.value,
+            "image_size": run.plan.data.image_size,
+            "resize": run.plan.data.resize.value,
             "mean": [round(value, 6) for value in mean],
             "std": [round(value, 6) for value in std],
         },

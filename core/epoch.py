@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 
 from torch import Tensor
 
@@ -13,13 +13,11 @@ from core.loader import Batch
 from core.memory import report
 from core.meter import Meter
 from core.metrics import Running
-from core.run import Run, cache_rhythm
+from core.run import Run, Stop, cache_rhythm
 from core.saving import Diverged, Torn, all_finite, save_run
 from core.stage import Stage
 from core.step import halve, is_out_of_memory, take_step
 from recipes.sections import Augment
-
-Stop = Callable[[], bool]
 
 
 def train_epoch(run: Run, stage: Stage, stop: Stop, meter: Meter) -> Generator[Event, None, Outcome | None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +13,7 @@ from core.heads import classifier_name
 from core.levels import is_random
 from core.loader import Batch, Loader
 from core.models import Network
-from core.run import Run, batch_size, micro_batch
+from core.run import Run, Stop, batch_size, micro_batch
 from core.sampler import Order
 from recipes.recipe import StagePlan
 from recipes.sections import Balance, Freeze
@@ -68,7 +68,7 @@ def can_be_kept(plan: StagePlan) -> bool:
 
 
 def keep_features(
-    run: Run, plan: StagePlan, index: int, workers: int, stop: Callable[[], bool]
+    run: Run, plan: StagePlan, index: int, workers: int, stop: Stop
 ) -> Generator[Event, None, FeatureLoader | None]:
     """The features of the training split, or None when the model does not give them or they would not fit.
 

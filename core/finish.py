@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from typing import Any
 
 import torch
@@ -12,13 +12,12 @@ from core.checkpoint import DamagedCheckpointError, load, save
 from core.content import weights_content
 from core.evaluate import Scorer
 from core.events import CheckpointSaved, Event, Outcome, RunFinished, Warned
-from core.loader import Loader
 from core.losses import plain
 from core.models import set_image_size
-from core.prepare import loader_workers
 from core.report import write_report
-from core.run import Run, batch_size, micro_batch
+from core.run import Run, Stop, micro_batch
 from core.saving import BEST_FILES, draw
+from core.stage import open_loader
 from core.validate import Seen, score
 from recipes.recipe import StagePlan
 from recipes.sections import Data
@@ -29,7 +28,7 @@ FILES = (
 )  # fmt: skip
 
 
-def finish(run: Run, stop: Callable[[], bool]) -> Iterator[Event]:
+def finish(run: Run, stop: Stop) -> Iterator[Event]:
     """Evaluate the best weights by ``run.select`` on the test split and write the final files; ends with RunFinished.
 
     Asked to leave in the middle, it ends as stopped and is repeated when the run is taken up again.
@@ -82,11 +81,8 @@ def _plan_of(run: Run, best: dict[str, Any] | None) -> StagePlan:
     return plan.model_copy(update={"data": Data.model_validate({**plan.data.model_dump(), **data})})
 
 
-def _test(run: Run, plan: StagePlan, stop: Callable[[], bool]) -> Generator[Event, None, dict[str, float] | None]:
-    loader = Loader(
-        run.manifest, "test", plan, seed=run.recipe.run.seed, train=False, batch_size=batch_size(plan),
-        workers=loader_workers(run.recipe, run.manifest, run.device), pin=run.device.type == "cuda",
-    )  # fmt: skip
+def _test(run: Run, plan: StagePlan, stop: Stop) -> Generator[Event, None, dict[str, float] | None]:
+    loader = open_loader(run, plan, "test")
     seen: Seen = []
     scorer = Scorer(run.network, run.numbers, run.device, micro_batch(run, plan))
     try:

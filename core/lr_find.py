@@ -21,7 +21,7 @@ from core.optim import build_optimizer
 from core.precision import Numbers
 from core.prepare import PROBE_BATCH, resolved
 from core.published import fetch_weights
-from core.run import batch_size, step_seed
+from core.run import batch_size, step_seed, wanted_micro_batch
 from core.step import Learner, take_step
 from core.weighting import class_weights, log_prior
 from core.weights import start_from
@@ -135,6 +135,6 @@ def _learner(recipe: Recipe, plan: StagePlan, manifest: Manifest, device: torch.
         scaler=None,
         device=device,
         clip_grad_norm=0.0,  # clipping would hide where the loss explodes
-        micro_batch=-(-batch_size(plan) // plan.run.accumulation),
+        micro_batch=wanted_micro_batch(plan),
         seed=recipe.run.seed,
     )

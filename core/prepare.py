@@ -26,7 +26,7 @@ from core.pool import warm_up
 from core.precision import Numbers, choose_numbers
 from core.published import fetch_weights
 from core.regularise import Regularisation, largest, strongest
-from core.run import Best, Position, Run, batch_size, step_seed
+from core.run import Best, Position, Run, step_seed, wanted_micro_batch
 from core.weights import start_from
 from recipes.errors import ConfigurationError
 from recipes.recipe import Recipe, StagePlan
@@ -88,7 +88,7 @@ def prepare(
 
 def _halved(run: Run) -> Warned:
     """At most half of the recipe's micro-batch; said in every attempt that is trained so."""
-    whole = max(-(-batch_size(plan) // plan.run.accumulation) for plan in run.plans)
+    whole = max(wanted_micro_batch(plan) for plan in run.plans)
     run.micro_batch = min(run.micro_batch or whole, max(2, -(-whole // 2)))
     return Warned(
         "out_of_memory",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ from core.metrics import better
 from core.models import Network
 from core.optim import build_optimizer
 from core.prepare import loader_workers
-from core.run import Run, batch_size, micro_batch
+from core.run import Run, Stop, batch_size, micro_batch
 from core.schedule import Plateau, Span, set_rate
 from core.step import Learner
 from core.weighting import class_weights, log_prior
@@ -96,7 +96,7 @@ class Stage:
         self.val_loader.close()
 
 
-def open_stage(run: Run, stop: Callable[[], bool]) -> Generator[Event, None, Stage]:
+def open_stage(run: Run, stop: Stop) -> Generator[Event, None, Stage]:
     """The stage at the run's position. Raises ConfigurationError for what cannot be built, Interrupted when asked to
     leave meanwhile."""
     index = run.position.stage
@@ -104,20 +104,10 @@ def open_stage(run: Run, stop: Callable[[], bool]) -> Generator[Event, None, Sta
     run.set_image_size()
     run.regularisation.apply(plan.model)
     freeze_backbone(run.network.body, plan.freeze is Freeze.BACKBONE)
-    size = batch_size(plan)
     workers = loader_workers(run.recipe, run.manifest, run.device)
-    pin = run.device.type == "cuda"
     kept = (yield from keep_features(run, plan, index, workers, stop)) if can_be_kept(plan) else None
-    loaders = (
-        Loader(
-            run.manifest, split, plan, seed=run.recipe.run.seed, train=split == "train", batch_size=size,
-            workers=workers, pin=pin, stage_index=index,
-        )
-        for split in ("train", "val")
-        if split == "val" or kept is None
-    )  # fmt: skip
-    train_loader = next(loaders) if kept is None else kept
-    val_loader = next(loaders)
+    train_loader = open_loader(run, plan, "train", index) if kept is None else kept
+    val_loader = open_loader(run, plan, "val", index)
     network = run.network if kept is None else HeadNetwork(run.network)
     stage = Stage(
         plan, index, run.first_epoch(index), Span.of(plan.schedule, plan.epochs, len(train_loader)),
@@ -128,6 +118,15 @@ def open_stage(run: Run, stop: Callable[[], bool]) -> Generator[Event, None, Sta
         _take_up(stage, run.stage_state)
         run.stage_state = None
     return stage
+
+
+def open_loader(run: Run, plan: StagePlan, split: str, stage_index: int = 0) -> Loader:
+    """The loader of a split: shuffled and augmented for training, as it is for the others."""
+    workers, pin = loader_workers(run.recipe, run.manifest, run.device), run.device.type == "cuda"
+    return Loader(
+        run.manifest, split, plan, seed=run.recipe.run.seed, train=split == "train", batch_size=batch_size(plan),
+        workers=workers, pin=pin, stage_index=stage_index,
+    )  # fmt: skip
 
 
 def _learner(run: Run, plan: StagePlan, network: Network) -> Learner:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 from core.epoch import train_epoch
@@ -12,13 +12,11 @@ from core.finish import finish
 from core.meter import Meter
 from core.prepare import prepare, run_started
 from core.recover import go_back
-from core.run import Run
+from core.run import Run, Stop
 from core.saving import Diverged, Torn, record_epoch, save_run
 from core.stage import Stage, observe, open_stage, wants_to_stop
 from core.validate import validate
 from recipes.recipe import Recipe
-
-Stop = Callable[[], bool]
 
 
 def train(
@@ -46,7 +44,7 @@ def train(
             stage = yield from open_stage(run, stop)
         except Interrupted:
             leaving = Outcome.STOPPED
-            continue
+            break
         yield stage.started()
         try:
             leaving = yield from _train_stage(run, stage, stop)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 
 from torch import Tensor
 
@@ -15,10 +15,9 @@ from core.loader import Loader
 from core.losses import Criterion
 from core.meter import Meter
 from core.metrics import Tally
-from core.run import Run, cache_rhythm
+from core.run import Run, Stop, cache_rhythm
 from core.stage import Stage
 
-Stop = Callable[[], bool]
 Seen = list[tuple[Tensor, Tensor]]  # per batch: probabilities (N, classes) on the CPU, indices (N,)
 
 
@@ -77,10 +76,9 @@ def score(
 
 def _logged(run: Run, phase: str, done: int, batches: int, tally: Tally, meter: Meter) -> StepLogged:
     values = tally.read()
-    plan = run.plans[min(run.position.stage, len(run.plans) - 1)]
     return StepLogged(
         phase=phase,
-        stage=plan.name,
+        stage=run.plan.name,
         epoch=min(run.position.epoch, run.recipe.total_epochs),
         epoch_step=done,
         epoch_steps=batches,
