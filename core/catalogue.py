@@ -1,6 +1,7 @@
 """What is known of every timm model without building it: size, input, published weights, and what is on disk.
 
-`timm_models.tsv` is written by ``python -m core.catalogue``; reading it loads no torch.
+`timm_models.tsv` is written by ``python -m core.catalogue``, `timm_optimizers.txt` (timm's optimisers, a name a line)
+by ``python -m core.catalogue optimizers``; reading them loads no torch.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any, cast
 
 TABLE = Path(__file__).parent / "timm_models.tsv"
+OPTIMIZERS = Path(__file__).parent / "timm_optimizers.txt"
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,11 @@ def entries(pattern: str = "*", pretrained: bool = False) -> list[Entry]:
     rows = (line.split("\t") for line in TABLE.read_text(encoding="ascii").splitlines())
     found = (Entry(name, float(millions), int(size), has == "1") for name, millions, size, has in rows)
     return [entry for entry in found if fnmatch(entry.name, wanted) and (entry.pretrained or not pretrained)]
+
+
+def optimizers() -> list[str]:
+    """The names of timm's optimisers, in its order."""
+    return OPTIMIZERS.read_text(encoding="ascii").split()
 
 
 def cached(names: list[str]) -> set[str]:
@@ -66,5 +73,12 @@ def build() -> str:
     return "\n".join(lines) + "\n"
 
 
+def build_optimizers() -> str:
+    """The names of the optimisers of the installed timm, one a line."""
+    from timm.optim import list_optimizers
+
+    return "".join(f"{name}\n" for name in list_optimizers())
+
+
 if __name__ == "__main__":
-    sys.stdout.write(build())
+    sys.stdout.write(build_optimizers() if sys.argv[1:] == ["optimizers"] else build())

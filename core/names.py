@@ -1,6 +1,6 @@
-"""Model names without torch: short names, their input sizes, and the closest name for one that does not exist.
+"""Names without torch: models' short names and input sizes, and the closest name for a model or optimiser that is not.
 
-The architectures are those of `core.catalogue`, so that a job with a misspelt model is refused before it is queued.
+What there is comes from `core.catalogue`, so that a job with a misspelt name is refused before it is queued.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from functools import cache
 
-from core.catalogue import entries
+from core.catalogue import entries, optimizers
 from recipes.errors import ConfigurationError, closest
 
 
@@ -63,3 +63,11 @@ def check_model_name(name: str) -> str:
         f"no model named '{name}'",
         closest(short, known) or "see 'clf models' for the list",
     )
+
+
+def check_optimizer_name(name: str) -> None:
+    """Raises ConfigurationError with the closest name when timm has no such optimiser."""
+    known = optimizers()
+    asked = name.strip().lower()
+    if asked not in known:
+        raise ConfigurationError(f"no optimiser named '{name}'", closest(asked, known) or "try adamw")

@@ -30,9 +30,11 @@ class Admitted:
 def admit(recipe: Recipe, home: Home) -> Admitted:
     """Check `recipe` as far as possible without training it; raises DataError or ConfigurationError."""
     from core.manifest import build_manifest, describe_source
-    from core.names import check_model_name
+    from core.names import check_model_name, check_optimizer_name
 
     check_model_name(recipe.model.name)
+    for plan in recipe.plan():
+        check_optimizer_name(plan.optim.name)
     source = describe_source(recipe.data, home.datasets)
     recipe = _absolute(recipe, str(source.root) if source.kind == "folder" else source.kind)
     for field in ("weights", "class_weights"):

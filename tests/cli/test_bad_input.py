@@ -20,6 +20,8 @@ def lines(text: str) -> list[str]:
         (("enqueue", "demo", "--set", "optim.lr=-1"), 2, "optim.lr: input should be greater than 0, not -1"),
         (("enqueue", "demo", "--set", "optim.lr"), 2, "expected section.key=value"),
         (("enqueue", "demo", "--model", "resnet5O"), 1, "resnet5O"),
+        (("enqueue", "demo", "--optimizer", "adamww"), 1, "did you mean 'adamw'?"),
+        (("enqueue", "two_stage", "--set", "stages.head.optim.name=sdg"), 1, "no optimiser named 'sdg'"),
         (("enqueue", "demo", "--data", "nowhere"), 1, "nowhere"),
         (("enqueue", "demo", "--weights", "none.safetensors"), 1, "no file"),
         (("enqueue", "demo", "--weights", "https://x.org/resnet.pth"), 1, "is an address"),

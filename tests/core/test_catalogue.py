@@ -4,14 +4,20 @@ from pathlib import Path
 
 import pytest
 import timm
+import timm.optim
 import torch
 
-from core.catalogue import cached, entries
+from core.catalogue import OPTIMIZERS, build_optimizers, cached, entries, optimizers
 from core.names import check_model_name
 
 
 def test_the_table_lists_exactly_the_models_of_the_installed_timm() -> None:
     assert [entry.name for entry in entries()] == timm.list_models()
+
+
+def test_the_list_of_optimisers_is_that_of_the_installed_timm() -> None:
+    assert optimizers() == timm.optim.list_optimizers()
+    assert OPTIMIZERS.read_text(encoding="ascii") == build_optimizers()
 
 
 @pytest.mark.parametrize("name", ["resnet18", "efficientnet_b3", "vit_tiny_patch16_224", "convnext_tiny"])
