@@ -23,8 +23,8 @@ from recipes.recipe import StagePlan
 from recipes.sections import Data
 
 FILES = (
-    "recipe.toml", "history.json", "training_curves.png", "best_accuracy.pt", "best_f1.pt", "last_checkpoint.pt",
-    "final_model.pt", "model_info.json",
+    "recipe.toml", "history.json", "training_curves.png", *BEST_FILES.values(), "last_checkpoint.pt", "final_model.pt",
+    "model_info.json",
 )  # fmt: skip
 
 

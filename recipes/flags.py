@@ -37,6 +37,30 @@ FIELDS: dict[str, str] = {
 }
 
 
+MOST_SEEDS = 1000
+
+
+def seeds(text: str) -> tuple[int, ...]:
+    """``3``, ``1,2,3`` or ``0-4``, each once and in that order.
+
+    Raises:
+        ValueError: what is no whole number, or none or over 1,000 of them.
+    """
+    found: dict[int, None] = {}
+    for part in text.split(","):
+        first, dash, last = part.strip().partition("-")
+        try:
+            low, high = int(first), int(last if dash else first)
+        except ValueError:
+            raise ValueError(f"'{part.strip()}' is not a whole number or a range such as 0-4") from None
+        if len(found) + high - low >= MOST_SEEDS:
+            raise ValueError(f"more than {MOST_SEEDS} seeds")
+        found.update(dict.fromkeys(range(low, high + 1)))
+    if not found:
+        raise ValueError("no seeds, for example 1,2,3 or 0-4")
+    return tuple(found)
+
+
 @dataclass(frozen=True)
 class Flags:
     """What was given on the command line. `values` maps names of FIELDS to values; None is "not given"."""

@@ -47,6 +47,8 @@ async def test_several_seeds_become_several_jobs(home: Home, opened: Opened) -> 
         assert "3 jobs, one for each seed" in screen_text(pilot)
         await pilot.press("ctrl+s")
         await until(pilot, lambda: _count(home) == 12)
+    names = [job.name for job in records.jobs(records.connect(home.database)) if job.id > 9]
+    assert sorted(names) == ["two_stage-s1", "two_stage-s2", "two_stage-s3"], "told apart, as `clf enqueue` does"
 
 
 async def test_errors_show_as_one_types_and_nothing_is_queued(home: Home, opened: Opened) -> None:

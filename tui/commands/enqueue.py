@@ -146,16 +146,13 @@ def _seeds(text: str | None, given: Flags) -> list[Flags]:
         return [given]
     if given.values["seed"] is not None:
         raise UsageError("--seed and --seeds contradict each other", "give only one")
-    seeds: dict[int, None] = {}
+    from recipes.flags import seeds
+
     try:
-        for part in text.split(","):
-            first, dash, last = part.strip().partition("-")
-            seeds.update(dict.fromkeys(range(int(first), int(last) + 1) if dash else [int(first)]))
+        wanted = seeds(text)
     except ValueError as error:
-        raise UsageError(f"--seeds {text}: expected whole numbers with commas", "for example --seeds 1,2,3") from error
-    if not 0 < len(seeds) <= 1000:
-        raise UsageError(f"--seeds {text}: expected 1 to 1000 seeds")
-    return [replace(given, values={**given.values, "seed": seed}) for seed in seeds]
+        raise UsageError(f"--seeds {text}: {error}", "for example --seeds 1,2,3 or 0-4") from error
+    return [replace(given, values={**given.values, "seed": seed}) for seed in wanted]
 
 
 def _named(wishes: list[Wish], name: str | None) -> list[Wish]:

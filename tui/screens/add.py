@@ -195,12 +195,13 @@ class AddScreen(LiveScreen):
                 queue.set_priority(self._source.id, wanted.priority)
             return [self._source.id]
         source = self._source
-        name = wanted.name or (source.name if source else None)
+        name = wanted.name or (source.name if source else admitted[0].recipe.name)
         priority = wanted.priority if wanted.priority is not None else source.priority if source else 0
         retries = source.retries if source else 0
+        names = [f"{name}-s{one.recipe.run.seed}" if len(admitted) > 1 else name for one in admitted]
         return [
             queue.enqueue(one.recipe, name=name, priority=priority, retries=retries, data_hash=one.data_hash)
-            for one in admitted
+            for one, name in zip(admitted, names, strict=True)
         ]
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from recipes.errors import ClfError
-from recipes.flags import FIELDS, Flags, overrides
+from recipes.flags import FIELDS, Flags, overrides, seeds
 from recipes.merge import merge
 from recipes.recipe import Recipe
 
@@ -75,7 +75,6 @@ def draft(document: dict[str, Any], texts: dict[str, str]) -> Draft:
     """The recipes `document` (a merged, sound recipe) gives with the form's texts laid on it; blank: the recipe's."""
     errors: dict[str, str] = {}
     values = {entry.key: _parsed(entry, texts.get(entry.key, "").strip(), errors) for entry in ENTRIES}
-    seeds: tuple[int, ...] = values["seed"] or ()
     flags = Flags(
         values={name: values.get(name) for name in FIELDS if name not in OWN},
         mixup=values["mixup"],
@@ -88,7 +87,7 @@ def draft(document: dict[str, Any], texts: dict[str, str]) -> Draft:
     if errors:
         return found
     recipes = []
-    for seed in seeds or (None,):
+    for seed in values["seed"] or (None,):
         wanted = flags if seed is None else replace(flags, values={**flags.values, "seed": seed})
         built, changes, mistakes = _build(document, wanted)
         if built is None:
@@ -172,18 +171,6 @@ def _switch(text: str) -> bool:
     return text == "on"
 
 
-def _seeds(text: str) -> tuple[int, ...]:
-    """``3``, ``1,2,3`` or ``0-4``."""
-    found: list[int] = []
-    for part in text.split(","):
-        first, dash, last = part.strip().partition("-")
-        low = _whole(first)
-        found += range(low, _whole(last) + 1) if dash else [low]
-    if not found or len(found) > 100:
-        raise ValueError("between 1 and 100 seeds, for example 1,2,3 or 0-4")
-    return tuple(dict.fromkeys(found))
-
-
 def _assignments(text: str) -> list[str]:
     try:
         return shlex.split(text)
@@ -199,6 +186,6 @@ _PARSERS: dict[str, Callable[[str], Any]] = {
     "number": _number,
     "batch": _batch,
     "switch": _switch,
-    "seeds": _seeds,
+    "seeds": seeds,
     "sets": _assignments,
 }
