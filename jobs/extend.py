@@ -24,6 +24,7 @@ def extend(queue: Queue, job_id: int, epochs: int) -> Recipe:
         requeue(job)
         job.position = last_position(session)
         job.outcome = job.test_accuracy = job.test_f1 = None
+        job.steps = 0  # of the longer schedule: known when the run has its data
         note(session, job_id, "extended", f"to {epochs} epochs", job.attempt)
     return recipe
 

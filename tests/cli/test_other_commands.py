@@ -1,11 +1,17 @@
 """Models, previews, charts of a recipe, and the verbs on finished jobs."""
 
 import os
+import sqlite3
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 from PIL import Image
 
+from db import records
 from tests.cli.conftest import Clf
+from tui import states
+from tui.commands.foreground import progress
 
 
 def test_models_lists_size_and_input_of_what_matches(clf: Clf) -> None:
@@ -49,6 +55,27 @@ def test_only_a_job_that_succeeded_can_be_extended(clf: Clf) -> None:
     said = clf("extend", "1", "--epochs", "20")
     assert said.code == 1
     assert "is queued" in said.err
+
+
+def test_an_extended_job_is_not_done_before_it_begins(clf: Clf, home: Path) -> None:
+    clf("enqueue", "demo", "--epochs", "5")
+    database = sqlite3.connect(home / "clf.db")
+    database.execute("UPDATE job SET state = 'succeeded', finished_at = 1, epoch = 5, step = 50, steps = 50")
+    database.commit()
+    database.close()
+    assert clf("extend", "1", "--epochs", "10").code == 0
+    with closing(records.connect(home / "clf.db")) as connection:
+        assert states.progress(records.job(connection, 1)) < 0.5
+
+
+def test_a_narrow_terminal_keeps_what_matters_most_of_a_run(clf: Clf, home: Path) -> None:
+    clf("enqueue", "demo", "--name", "a_name_of_some_length")
+    with closing(records.connect(home / "clf.db")) as connection:
+        job = records.job(connection, 1)
+    running = {"state": "running", "epoch": 3, "step": 20, "steps": 80, "stage": "finetune", "eta_seconds": 5000.0}
+    line = progress(replace(job, **running, images_per_second=312.0, train_loss=0.4, best_accuracy=0.9, memory=10**9))
+    assert "ETA" in line[:80]
+    assert line.index("ETA") < line.index("best") < line.index("img/s")
 
 
 def test_clean_shows_what_it_would_free_first(clf: Clf, home: Path) -> None:

@@ -86,19 +86,22 @@ class LiveLine:
 
 
 def progress(job: JobRecord) -> str:
-    """``#3 demo  fine-tune  epoch 2/8  [#####.....]  step 40/79  312 img/s  loss 0.412  best 91.2%  ...``."""
+    """``#3 demo  epoch 2/8 (fine-tune)  [####....]  ETA 3 min  loss 0.412  best 91.2%  step 40/79  312 img/s  1.2 GB``.
+
+    What matters most comes first: a narrow terminal cuts the rest.
+    """
     if job.state != "running" or states.doing(job) or not job.steps:
         return f"#{job.id} {job.name}  {states.in_words(job)}"
     parts = [
         f"#{job.id} {job.name}",
         f"epoch {states.epoch(job)}" + (f" ({job.stage})" if job.stage not in (None, "train") else ""),
         _bar(job.step / job.steps),
-        states.step(job),
-        f"{job.images_per_second:.0f} img/s" if job.images_per_second else "",
+        f"ETA {units.duration(states.remaining(job, time.time()))}" if job.eta_seconds is not None else "",
         f"loss {job.train_loss:.3f}" if job.train_loss is not None else "",
         f"best {units.percent(job.best_accuracy)}" if job.best_accuracy is not None else "",
+        states.step(job),
+        f"{job.images_per_second:.0f} img/s" if job.images_per_second else "",
         units.size(job.memory) if job.memory else "",
-        f"ETA {units.duration(states.remaining(job, time.time()))}" if job.eta_seconds is not None else "",
     ]
     return "  ".join(part for part in parts if part)
 
