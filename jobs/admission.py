@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from jobs.parent import WEIGHTS_SUFFIXES, check_start
 from recipes.errors import ConfigurationError
 from recipes.home import Home
 from recipes.recipe import Recipe
 from recipes.sections import Section
 
 S = TypeVar("S", bound=Section)
-WEIGHTS_SUFFIXES = (".safetensors", ".pt", ".pth", ".bin")
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,7 @@ def admit(recipe: Recipe, home: Home) -> Admitted:
     check_model_name(recipe.model.name)
     for plan in recipe.plan():
         check_optimizer_name(plan.optim.name)
+    check_start(home, recipe)
     source = describe_source(recipe.data, home.datasets)
     recipe = _absolute(recipe, str(source.root) if source.kind == "folder" else source.kind)
     for field in ("weights", "class_weights"):

@@ -22,6 +22,9 @@ def lines(text: str) -> list[str]:
         (("enqueue", "demo", "--model", "resnet5O"), 1, "resnet5O"),
         (("enqueue", "demo", "--optimizer", "adamww"), 1, "did you mean 'adamw'?"),
         (("enqueue", "two_stage", "--set", "stages.head.optim.name=sdg"), 1, "no optimiser named 'sdg'"),
+        (("enqueue", "demo", "--init-from", "99"), 1, "no job 99"),
+        (("enqueue", "demo", "--init-from", "nowhere/best"), 1, "no file nowhere/best"),
+        (("enqueue", "demo", "--init-from", "best.pt"), 1, "no file best.pt"),
         (("enqueue", "demo", "--data", "nowhere"), 1, "nowhere"),
         (("enqueue", "demo", "--weights", "none.safetensors"), 1, "no file"),
         (("enqueue", "demo", "--weights", "https://x.org/resnet.pth"), 1, "is an address"),
@@ -56,6 +59,16 @@ def test_unknown_jobs_exit_3_once_there_is_a_queue(clf: Clf) -> None:
         said = clf(*words)
         assert said.code == 3, words
         assert len(lines(said.err)) <= 2
+
+
+def test_a_start_from_another_job_is_queued_where_the_job_is_there_or_may_come(clf: Clf, tmp_path: Path) -> None:
+    assert clf("enqueue", "demo", "--init-from", "phase_1").code == 0, "a job of that name may be queued later"
+    assert clf("enqueue", "demo", "--init-from", "#1").code == 0
+    assert clf("enqueue", "demo", "--name", "exp/1").code == 0
+    assert clf("enqueue", "demo", "--init-from", "exp/1").code == 0, "names may hold what looks like a path"
+    (tmp_path / "best.pt").touch()
+    assert clf("enqueue", "demo", "--init-from", "best.pt").code == 0
+    assert "no job 99" in clf("enqueue", "demo", "--init-from", "99").err
 
 
 def test_an_unknown_model_and_recipe_offer_the_closest(clf: Clf) -> None:
