@@ -4,12 +4,16 @@ import os
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from rich.markup import render
 
 from recipes.errors import DatabaseError
 from tests.cli.conftest import Clf
+from tui.commands.program import commands
 from tui.commands.verbs import ELSEWHERE, ROOMS, VERBS
 
 
@@ -47,6 +51,21 @@ def test_what_is_offered_for_a_foreign_verb_exists(clf: Clf) -> None:
         verb = meant.split()[0]
         assert verb in VERBS or verb in shown, meant
     assert not set(ELSEWHERE) & set(VERBS)
+
+
+def help_texts(command: Any) -> Iterator[str]:
+    """What the help of `command`, of its parameters and of the commands below it says."""
+    yield from (text for text in (command.help, *(getattr(one, "help", None) for one in command.params)) if text)
+    for below in getattr(command, "commands", {}).values():
+        yield from help_texts(below)
+
+
+def test_no_help_text_loses_what_stands_in_square_brackets() -> None:
+    """The help is drawn by rich, to which ``[notify]`` is a colour."""
+    texts = list(help_texts(commands("")))
+    assert len(texts) > 100
+    for text in texts:
+        assert render(text).plain == text
 
 
 def test_every_verb_is_found_in_its_room_and_in_the_help(clf: Clf) -> None:

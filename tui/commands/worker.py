@@ -141,7 +141,7 @@ def install(
 
 @worker_app.command(name="notify-test")
 def notify_test() -> None:
-    """Send a message in every way that [notify] in config.toml asks for, and say what arrived."""
+    """Send a message in every way that the section notify of config.toml asks for, and say what arrived."""
     from jobs.notify import try_out
 
     told = try_out(context.home)
