@@ -35,6 +35,15 @@ async def test_every_tab_has_its_number(home: Home, opened: Opened) -> None:
         assert screen.tab == "machine"
 
 
+async def test_up_and_down_are_harmless_in_every_tab(home: Home, opened: Opened) -> None:
+    async with opened(home, size=(80, 24)) as pilot:
+        await _show(pilot)
+        for tab in "1234567":
+            await pilot.press(tab, "down", "up", "j", "k")
+            await settled(pilot)
+        assert isinstance(pilot.app.screen, JobScreen)
+
+
 async def test_the_header_says_what_runs_and_how_far_it_is(home: Home, opened: Opened) -> None:
     async with opened(home) as pilot:
         await _show(pilot)

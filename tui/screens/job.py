@@ -223,7 +223,7 @@ class JobScreen(ChartKeys):
         self.query_one(LogView).search()
 
     def action_scroll(self, by: int) -> None:
-        for log in self.query(LogView).filter(f"#panel-{self.tab}"):
-            log.scroll_lines(by)
+        if self.tab == "log":
+            self.query_one(LogView).scroll_lines(by)
         for area in self.query(f"VerticalScroll#panel-{self.tab}"):
             area.scroll_relative(y=by * 2, animate=False)
