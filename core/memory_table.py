@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import copy
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import psutil
 import torch
@@ -31,7 +34,11 @@ CPU_LARGEST = 64  # a CPU gains nothing from more, and its memory is everyone's
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table. `memory` is the peak in bytes, None when it did not fit or cannot be told."""
+    """One line of the table. `memory` is the peak up to here in bytes, above what was in use before the first line.
+
+    None when the batch did not fit. On the CPU it is the process's resident size: what the first steps load of the
+    libraries counts too, and, where the system cannot begin the peak anew (macOS), what it took before.
+    """
 
     model: str
     image_size: int
@@ -57,19 +64,18 @@ def measure(
     """
     batch, limit = 1, most or (CPU_LARGEST if device.type == "cpu" else LARGEST)
     make = partial(_learner, network, plan, classes, numbers, device, averaged)
-    began = time.monotonic()
+    before, began = _begin(device), time.monotonic()
     while batch <= limit and time.monotonic() - began < PATIENCE:
-        row = _try(make, plan, device, batch)
+        row = _try(make, plan, device, batch, before)
         yield row
         if not row.fits:
             return
         batch *= 2
 
 
-def _try(make: Callable[[int], Learner], plan: StagePlan, device: torch.device, batch: int) -> Row:
+def _try(make: Callable[[int], Learner], plan: StagePlan, device: torch.device, batch: int, before: int) -> Row:
     name, side = plan.model.name, plan.data.image_size
     budget = _total(device) * HEADROOM
-    before = _begin(device)
     try:
         _steps(make(batch), plan, batch)
         synchronize(device)
@@ -126,25 +132,43 @@ def _steps(learner: Learner, plan: StagePlan, batch: int) -> None:
 
 
 def _begin(device: torch.device) -> int:
-    """Bytes in use before a try; the peak counts from here."""
+    """Bytes in use before the first try; the peak counts from here."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
+    if device.type == "cpu":
+        with suppress(OSError):  # Linux alone, and not in every container: proc(5)
+            Path("/proc/self/clear_refs").write_text("5")
+        return _resident()
     return MemoryMeter(device).read().allocated
 
 
 def _peak(device: torch.device) -> int:
-    """Bytes at the highest point: torch's on CUDA, the process's own since its start on the CPU."""
+    """Bytes at the highest point: torch's on CUDA, this process's own on the CPU."""
+    if device.type == "cpu":
+        return _highest()
     reading = MemoryMeter(device).read()
-    if device.type == "cpu" and sys.platform != "win32":
-        import resource
-
-        highest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return int(highest * (1 if sys.platform == "darwin" else 1024))
     return reading.peak or reading.allocated
+
+
+def _highest() -> int:
+    """The highest resident size in bytes; Linux's own count, as getrusage also counts the process that started this."""
+    status = Path("/proc/self/status")
+    found = re.search(r"^VmHWM:\s+(\d+) kB", status.read_text(), re.MULTILINE) if status.exists() else None
+    if found:
+        return int(found[1]) * 1024
+    if sys.platform == "win32":
+        return _resident()
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def _resident() -> int:
+    return int(psutil.Process().memory_info().rss)
 
 
 def _total(device: torch.device) -> int:
     """Bytes a run may take: what is free on the CPU now, all of an accelerator."""
     if device.type == "cpu":
-        return int(psutil.virtual_memory().available) + MemoryMeter(device).read().allocated
+        return int(psutil.virtual_memory().available) + _resident()
     return MemoryMeter(device).read().total or 0

@@ -47,6 +47,14 @@ def test_it_ends_with_the_first_batch_that_does_not_fit(network: Network) -> Non
     assert [(row.batch, row.fits) for row in rows_of(network)] == [(1, True), (2, True), (4, True), (8, False)]
 
 
+def test_a_larger_batch_never_takes_less_and_many_images_take_far_more(network: Network) -> None:
+    """On the CPU the peak never falls, so that a baseline for each batch would show the growth between two alone."""
+    taken = [row.memory or 0 for row in rows_of(network, most=32, data={"image_size": 96})]
+    assert taken == sorted(taken)
+    assert taken[-1] > taken[0] + 32 * 3 * 96 * 96 * 4 * 2  # bytes: the images as floats, and as much of activations
+    assert taken[-1] < 2e9
+
+
 def passes(network: Network, look: Callable[[], int]) -> list[int]:
     """What `look` sees after every pass of a copy of `network`."""
     seen: list[int] = []
