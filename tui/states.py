@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 
 from db.records import JobRecord
 from tui import units
@@ -57,7 +58,13 @@ def _held_back(job: JobRecord) -> str:
         return f"not before {units.minute(job.not_before)}"
     if job.retry_at is not None and job.retry_at > now:
         return f"tries again in {units.duration(job.retry_at - now)}"
-    return ""
+    return f"queued for {job.device_wanted}" if job.device_wanted != "auto" else ""
+
+
+def served(job: JobRecord, devices: Iterable[str]) -> bool:
+    """Whether a worker on one of these devices takes the job: any for `auto`, each cuda:N for `cuda`."""
+    wanted = job.device_wanted
+    return any(wanted in ("auto", device) or (wanted == "cuda" and device.startswith("cuda:")) for device in devices)
 
 
 def short(job: JobRecord) -> str:

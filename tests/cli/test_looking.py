@@ -5,15 +5,19 @@ import os
 import subprocess
 import sys
 import threading
+from contextlib import closing
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
+from db import records
 from jobs.origin import git_commit
 from jobs.queue import Queue
 from recipes.home import Home
 from tests.cli.conftest import Clf
+from tui import states
 
 
 @pytest.fixture
@@ -121,3 +125,14 @@ def test_a_terminal_that_knows_ascii_alone_is_served(clf: Clf, words: tuple[str,
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert "gr??er" in done.stdout or "größer" in done.stdout  # click writes UTF-8 where it is told ASCII
+
+
+def test_a_job_for_one_device_says_which_it_waits_for(clf: Clf, home: Path) -> None:
+    clf("enqueue", "demo", "--device", "cuda")
+    assert "queued for cuda" in clf("status").out
+    with closing(records.connect(home / "clf.db")) as connection:
+        job = records.job(connection, 1)
+    assert states.served(job, ["cpu", "cuda:1"])
+    assert not states.served(job, ["cpu"])
+    assert states.served(replace(job, device_wanted="auto"), ["cpu"])
+    assert not states.served(replace(job, device_wanted="cuda:0"), ["cuda:1"])

@@ -60,13 +60,19 @@ def _warn(connection: sqlite3.Connection, left: list[int]) -> bool:
 
     if not left:
         return False
-    paused = [job_id for job_id in left if records.job(connection, job_id).state == "paused"]
+    jobs, devices = [records.job(connection, job_id) for job_id in left], [w.device for w in live_workers(context.home)]
+    paused = tuple(job.id for job in jobs if job.state == "paused")
+    alone = tuple(job.id for job in jobs if job.state == "queued" and not states.served(job, devices))
     if records.queue_paused(connection):
         typer.echo("the queue is paused: 'clf resume' lets it go on", err=True)
-    elif not live_workers(context.home):
+    elif not devices:
         typer.echo("no worker is running: start one with 'clf worker'", err=True)
     elif paused:
-        typer.echo(f"{states.numbers(tuple(paused))} paused: 'clf resume ID' lets it go on", err=True)
+        typer.echo(f"{states.numbers(paused)} paused: 'clf resume ID' lets it go on", err=True)
+    elif alone:
+        wanted = records.job(connection, alone[0]).device_wanted
+        missing = f"{states.numbers(alone)} queued for {wanted}, which has no worker"
+        typer.echo(f"{missing}: start one with 'clf worker --device {wanted}'", err=True)
     else:
         return False
     return True
