@@ -155,17 +155,41 @@ def validate(document: dict[str, Any], where: str) -> Recipe:
         raise RecipeError(*_explain(error, where)) from error
 
 
+EXPECTED = {  # where pydantic's own words would show its insides
+    "run.device": "expected auto, cpu, cuda, cuda:N or mps",
+    "data.splits": "expected three shares that sum to 1, such as [0.7, 0.15, 0.15]",
+}
+KINDS = {"int": "a whole number", "bool": "true, false"}
+
+
 def _explain(error: ValidationError, where: str) -> tuple[str, str]:
-    first = error.errors(include_url=False)[0]
+    found = error.errors(include_url=False)
+    first = found[0]
     path = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
         *sections, key = [str(part) for part in first["loc"]]
-        return f"{where}: unknown key '{path}'", closest(key, _known_keys(sections)) or _listing(sections)
-    message = first["msg"].removeprefix("Value error, ")
+        hint = _in_a_section(sections, key) or closest(key, _known_keys(sections)) or _listing(sections)
+        return f"{where}: unknown key '{path}'", hint
+    message, hint = first["msg"].removeprefix("Value error, "), ""
+    field = ".".join(str(part) for part in first["loc"][:2])
+    if field in EXPECTED:
+        path, message = field, EXPECTED[field]
+    elif first["type"] in ("model_type", "dict_type") and path:
+        message, hint = "expected a section", f"set its fields, as {path}.KEY = VALUE"
+    elif (kind := KINDS.get(path.rpartition(".")[2])) and len(found) > 1 and found[1]["type"] == "literal_error":
+        path, message = path.rpartition(".")[0], f"expected {kind} or {found[1]['ctx']['expected']}"
     message = message[:1].lower() + message[1:]
     given = first["input"]
     shown = f", not {given!r}" if isinstance(given, str | int | float | bool) and repr(given) not in message else ""
-    return f"{where}: {path + ': ' if path else ''}{message}{shown}", ""
+    return f"{where}: {path + ': ' if path else ''}{message}{shown}", hint
+
+
+def _in_a_section(sections: list[str], key: str) -> str:
+    """Where `key` stands, for one that was given outside its section."""
+    if sections and sections[0] in SECTIONS:
+        return ""
+    places = [f"'{name}.{key}'" for name, section in SECTIONS.items() if key in section.model_fields]
+    return f"did you mean {' or '.join(places)}?" if places else ""
 
 
 def _known_keys(sections: list[str]) -> list[str]:

@@ -107,6 +107,28 @@ def test_what_is_shown_as_toml_reads_back_as_the_same_recipe() -> None:
         assert validate(tomllib.loads(to_toml(recipe.model_dump(mode="json"))), name) == recipe
 
 
+@pytest.mark.parametrize(
+    ("pair", "message", "hint"),
+    [
+        ("run.device=gpu", "run.device: expected auto, cpu, cuda, cuda:N or mps, not 'gpu'", ""),
+        ("run.batch_size=x", "run.batch_size: expected a whole number or 'auto', not 'x'", ""),
+        ("run.channels_last=x", "run.channels_last: expected true, false or 'auto', not 'x'", ""),
+        ("data.splits=0.5,0.5", "data.splits: expected three shares that sum to 1", ""),
+        ("data.splits=[0.5,0.5]", "data.splits: expected three shares that sum to 1", ""),
+        ("optim=3", "optim: expected a section, not 3", "set its fields, as optim.KEY = VALUE"),
+        ("run.early_stopping=3", "run.early_stopping: expected a section, not 3", "run.early_stopping.KEY"),
+        ("stages.head.optim=3", "stages.0.optim: expected a section, not 3", "stages.0.optim.KEY"),
+        ("lr=1", "unknown key 'lr'", "did you mean 'optim.lr'?"),
+        ("stages.head.lr=1", "unknown key 'stages.0.lr'", "did you mean 'optim.lr'?"),
+    ],
+)
+def test_a_value_that_does_not_fit_is_explained_in_the_recipes_own_words(pair: str, message: str, hint: str) -> None:
+    with pytest.raises(RecipeError) as caught:
+        find.load("two_stage", overrides=assignments([pair]))
+    assert message in caught.value.message
+    assert hint in caught.value.hint
+
+
 def test_set_reads_toml_values_and_plain_words() -> None:
     assert assignments(
         ["optim.lr=1e-3", "model.name=resnet18", "model.pretrained=false", "data.splits=[0.6,0.2,0.2]"]
