@@ -44,10 +44,10 @@ class Criterion:
         return self._per_image(scores, labels)
 
     def weight(self, labels: Tensor) -> Tensor:
-        """The sum of the images' weights, a scalar tensor."""
+        """The sum of the images' weights, a scalar tensor; above 0 also where only classes of weight 0 are there."""
         if self.class_weights is None:
             return torch.full((), float(labels.numel()), device=labels.device)
-        return self.class_weights[labels].sum()
+        return self.class_weights[labels].sum().clamp_min(TINY)
 
     def mean(self, scores: Tensor, labels: Tensor) -> Tensor:
         """The loss of one whole batch, a scalar tensor."""

@@ -100,6 +100,14 @@ def test_parts_of_a_mixed_batch_add_up_to_lam_times_a_plus_the_rest_times_b(
     torch.testing.assert_close(summed, expected, rtol=1e-4, atol=1e-5)
 
 
+def test_a_batch_of_classes_without_weight_teaches_nothing() -> None:
+    """torch's weighted mean is 0 / 0 there."""
+    scores = torch.randn(4, 3, requires_grad=True)
+    loss = Criterion(Loss(), 3, torch.tensor([0.0, 1.0, 1.0])).mean(scores, torch.zeros(4, dtype=torch.int64))
+    loss.backward()
+    assert (loss.item(), float(scores.grad.abs().sum())) == (0.0, 0.0)  # type: ignore[union-attr]
+
+
 def test_validation_reports_the_loss_without_smoothing_or_weights() -> None:
     scores, labels, _ = batch()
     torch.testing.assert_close(
