@@ -1,4 +1,4 @@
-"""Charts before training: the range test of `clf lr-find`, and the learning rate of `clf recipes show --plot`."""
+"""Before training: the range test of `clf lr-find`, the learning rate of `clf recipes show --plot`, `clf memory`."""
 
 import re
 import subprocess
@@ -182,6 +182,38 @@ def test_lr_find_refuses_an_unreadable_image_by_name(clf: Clf, photos: Path) -> 
     said = clf("lr-find", "demo", "--data", str(photos), *SMALL)
     assert said.code == 1
     assert "3.png" in said.err
+
+
+@pytest.mark.parametrize(
+    ("words", "heading"),
+    [
+        (("--data", "photos"), "{photos}: 2 classes"),
+        (("--data", "digits"), "digits: 10 classes"),
+        (("--data", "food-101"), "food-101: 101 classes"),
+        (("--classes", "7"), "7 classes"),
+    ],
+)
+def test_memory_measures_a_classifier_for_the_data_that_is_named(
+    clf: Clf, home: Path, photos: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], heading: str
+) -> None:
+    for image in photos.rglob("*.png"):
+        image.write_bytes(b"never opened")
+    monkeypatch.setattr("core.memory_table.CPU_LARGEST", 2)
+    said = clf("memory", "demo", "--model", "test_resnet", "--image-size", "32", "--device", "cpu", *words)
+    assert (said.code, said.err) == (0, "")
+    first, _, *rows = said.out.splitlines()
+    assert first == heading.format(photos=photos)
+    assert [row.split()[:3] for row in rows] == [["test_resnet", "32", "1"], ["test_resnet", "32", "2"]]
+    assert not list(home.glob("datasets/*"))
+
+
+def test_memory_refuses_two_numbers_of_classes_and_a_folder_that_is_not_there(clf: Clf, photos: Path) -> None:
+    both = clf("memory", "demo", "--data", str(photos), "--classes", "7")
+    assert (both.code, both.out) == (2, "")
+    assert "contradict" in both.err
+    none = clf("memory", "demo", "--data", "nowhere/")
+    assert (none.code, none.out) == (1, "")
+    assert "nowhere" in none.err
 
 
 def test_lr_find_and_recipes_show_say_what_they_do(clf: Clf) -> None:

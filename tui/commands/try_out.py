@@ -21,6 +21,7 @@ from tui.commands.wish import wish
 if TYPE_CHECKING:
     from core.lr_find import RangeTest
     from recipes.flags import Flags
+    from recipes.recipe import Recipe
 
 
 def register(app: typer.Typer) -> None:
@@ -76,22 +77,42 @@ def lr_find(
     typer.echo(f"suggestion: --lr {found.suggestion:.1e}")
 
 
-@flags.takes_flags("model", "image_size", "device", "precision", "sets")
+@flags.takes_flags("data", "model", "image_size", "device", "precision", "sets")
 def memory(
     recipe: RecipeName,
     given: Flags,
-    classes: Annotated[int, typer.Option("--classes", min=2, help="Classes of the classifier.")] = 10,
+    classes: Annotated[
+        int | None, typer.Option("--classes", min=2, help="Classes of the classifier, in place of the data's.")
+    ] = None,
 ) -> None:
-    """Measure on this device how much memory each batch size takes: real steps on synthetic images."""
+    """Measure on this device how much memory each batch size takes: real steps on synthetic images.
+
+    Of the data only the number of classes is read. The memory is the peak up to that line, above what was in use
+    before the first: on the CPU the whole process's, with what the first steps load.
+    """
     from core.fits import table
 
-    sets = ("model.pretrained=false", *given.sets)  # the images are synthetic, so any data and weights will do
-    chosen = wish(recipe, replace(given, values={**given.values, "data": "digits"}, sets=sets)).recipe
+    if classes and given.values["data"]:
+        raise UsageError("--classes and --data contradict each other", "give only one")
+    sets = ("model.pretrained=false", *given.sets)  # the images are synthetic, so any weights will do
+    source = "digits" if classes else given.values["data"]  # which is never read for a number that was given
+    chosen = wish(recipe, replace(given, values={**given.values, "data": source}, sets=sets)).recipe
+    count = classes or _classes(chosen)
+    typer.echo(f"{'' if classes else f'{chosen.data.source}: '}{count} classes")
     typer.echo(f"{'model':<28}  {'px':>4}  {'batch':>5}  {'memory':>9}  fits")
-    for row in table(chosen, classes=classes):
+    for row in table(chosen, classes=count):
         taken = units.size(row.memory)
         fits = "yes" if row.fits else "no"
         typer.echo(f"{row.model:<28}  {row.image_size:>4}  {row.batch:>5}  {taken:>9}  {fits}")
+
+
+def _classes(recipe: Recipe) -> int:
+    """How many classes the recipe's data has; nothing is fetched and no image opened."""
+    from core.manifest import build_manifest, describe_source
+
+    datasets = context.home.datasets
+    known = describe_source(recipe.data, datasets).classes
+    return known or len(build_manifest(recipe.data, recipe.run.seed, datasets).classes)
 
 
 def _watched(work: Generator[Preparing | Warned, None, RangeTest]) -> RangeTest:
