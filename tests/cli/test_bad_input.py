@@ -33,6 +33,8 @@ def lines(text: str) -> list[str]:
         (("enqueue", "demo", "--device", "gpu"), 2, "run.device"),
         (("enqueue", "demo", "--seed", "1", "--seeds", "1,2"), 2, "contradict"),
         (("enqueue", "demo", "--not-before", "soon"), 2, "no time"),
+        (("recipes", "show", "demo", "--set", "optim.lr=abc"), 2, "optim.lr"),
+        (("recipes", "show", "demoo", "--set", "optim.lr=1"), 1, "no recipe named 'demoo'"),
         (("status", "99"), 3, "nothing was ever queued"),
         (("cancel", "99"), 3, "nothing was ever queued"),
         (("logs", "nothing"), 3, "nothing was ever queued"),

@@ -63,9 +63,15 @@ def show_recipe(
 ) -> None:
     """Print a recipe with everything it extends and every default filled in."""
     from recipes import find
+    from recipes.errors import RecipeError, UsageError
     from recipes.merge import assignments, to_toml
 
-    recipe = find.load(name, context.home.recipes, assignments(sets or []))
+    recipe = find.load(name, context.home.recipes)
+    if sets:
+        try:
+            recipe = find.load(name, context.home.recipes, assignments(sets))
+        except RecipeError as error:  # the file itself is sound, so what was typed is at fault
+            raise UsageError(error.message, error.hint) from error
     if plot:
         typer.echo(_rate_chart(recipe))
         return
