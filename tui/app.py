@@ -36,12 +36,13 @@ if TYPE_CHECKING:
     from jobs.queue import Queue
 
 LEAVE_SECONDS = 3  # from a SIGTERM until the process ends, whatever the terminal does
+KEYS_SECONDS = 1.0  # how long the first keys wait for the first jobs: a database may be locked
 POLL_SECONDS = 0.4
 TICK_SECONDS = 1.0  # ages and times left move on even when nothing was written
 
 
 class ClfApp(KeyOrderApp):
-    """Follows the database of `home`; `clock` gives Unix seconds."""
+    """Follows the database of `home`; `clock` gives Unix seconds, `typed` is what was typed before it opened."""
 
     TITLE = "clf"
     CSS_PATH: ClassVar[Any] = Path(__file__).with_name("app.tcss")
@@ -57,13 +58,19 @@ class ClfApp(KeyOrderApp):
     ]
 
     def __init__(
-        self, home: Home, *, read_only: bool = False, clock: Callable[[], float] = time.time, ascii: bool | None = None
+        self,
+        home: Home,
+        *,
+        read_only: bool = False,
+        clock: Callable[[], float] = time.time,
+        ascii: bool | None = None,
+        typed: str = "",
     ) -> None:
         self.home, self.read_only, self.clock = home, read_only, clock
         self.remembered = remembered.load(home)
         self._chosen = chosen.chosen(home)
         self._compared: set[type[Screen[Any]]] = set()  # screens whose keys were looked through for clashes
-        super().__init__()
+        super().__init__(typed)
         self.animation_level = "none"  # a slide is a dozen repaints over somebody's network
         self.feed = Feed(home)
         self.overview = Overview()
@@ -91,7 +98,8 @@ class ClfApp(KeyOrderApp):
         if not self.is_headless:
             self._leave_when_told()
             self.run_worker(warm_up(), group="warm-up", exit_on_error=False)
-        self.run_worker(self.poll(force=True))
+        self.run_worker(self._first_look())
+        self.set_timer(KEYS_SECONDS, self.take_keys)
         self._warn(self._chosen.troubles)
         self.run_worker(self._name_unknown(), exit_on_error=False)
 
@@ -122,6 +130,10 @@ class ClfApp(KeyOrderApp):
         if self._chosen.keys and type(self.screen) not in self._compared:
             self._compared.add(type(self.screen))
             self._warn(chosen.clashes(self._chosen, self.screen))
+
+    async def _first_look(self) -> None:
+        await self.poll(force=True)
+        await self.take_keys()
 
     async def poll(self, force: bool = False) -> None:
         """Look whether anything changed; never two looks at once."""
@@ -288,8 +300,7 @@ def run(home: Home, *, read_only: bool = False) -> None:
         for name, stream in (("input", sys.__stdin__), ("output", sys.__stdout__)):
             if stream is None or not stream.isatty():
                 raise UsageError(f"clf tui needs a terminal, and standard {name} is none", "without one: clf status")
-    ask_terminal()
-    app = ClfApp(home, read_only=read_only)
+    app = ClfApp(home, read_only=read_only, typed=ask_terminal())
     app.run()
     if app.return_code:
         sys.exit(app.return_code)

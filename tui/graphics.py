@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from textual.widget import Widget
 
+ANSWER = re.compile(rb"\x1b(_G[^\x1b]*(\x1b\\|\Z)|P>\|[^\x1b]*(\x1b\\|\Z)|\[6;\d+;\d*(t|\Z)|\[\?[\d;]*(c|\Z))")
 LAST = re.compile(rb"\x1b\[\?([\d;]*)c")  # the answer to WHO
 SECONDS = 2.0  # longer than a round trip to the far side of the world
 SILENT = ("dumb", "linux", "vt", "ansi")  # terminals that cannot draw, and may print what they do not understand
@@ -41,16 +42,27 @@ class Ability:
 ability = Ability()
 
 
-def ask_terminal() -> None:
-    """Learn what this terminal can do; without an answer that can be understood it draws half blocks."""
+def ask_terminal() -> str:
+    """Learn what this terminal can do, and give back what was typed meanwhile.
+
+    Without an answer that can be understood it draws half blocks.
+    """
     global ability
     talks = all(stream is not None and stream.isatty() for stream in (sys.__stdin__, sys.__stdout__))
     if not talks or os.name == "nt" or os.environ.get("TERM", "dumb").startswith(SILENT):
-        return
+        return ""
     import termios
 
     with suppress(termios.error, OSError):
-        ability = understood(_answers(KITTY + NAME + CELL + WHO), _cell())
+        said = _answers(KITTY + NAME + CELL + WHO)
+        ability = understood(said, _cell())
+        return typed(said)
+    return ""
+
+
+def typed(said: bytes) -> str:
+    """What is no answer, nor the beginning of one."""
+    return ANSWER.sub(b"", said).decode(errors="ignore")
 
 
 def understood(answers: bytes, cell: tuple[int, int] | None = None) -> Ability:

@@ -28,7 +28,7 @@ class Terminal:
     """`clf tui` on `columns` x `lines`; what it sends is kept up to its last 200,000 characters.
 
     `graphics` is "", "sixel" or "kitty": what the terminal says it can draw when asked; "silent" terminals say nothing,
-    "odd" ones something that nobody can read, "late" ones what they can a while later.
+    "odd" ones something that nobody can read, "late" ones what they can a while later. `ahead` is typed when asked.
     """
 
     def __init__(
@@ -38,10 +38,11 @@ class Terminal:
         columns: int = 110,
         lines: int = 34,
         graphics: str = "",
+        ahead: bytes = b"",
         command: list[str] | None = None,
         environment: dict[str, str] | None = None,
     ) -> None:
-        self.graphics = graphics
+        self.graphics, self._ahead = graphics, ahead
         self.master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
         variables = {**os.environ, "CLF_HOME": str(home.root), "TERM": "xterm-256color", "OMP_NUM_THREADS": "1"}
@@ -81,6 +82,9 @@ class Terminal:
                 self._answer(new)
 
     def _answer(self, asked: str) -> None:
+        if "\x1b[c" in asked:
+            half = len(self._ahead) // 2
+            os.write(self.master, self._ahead[: None if self.graphics == "silent" else half])
         if self.graphics == "silent":
             return
         if self.graphics == "odd" and "\x1b[16t" in asked:
@@ -94,6 +98,7 @@ class Terminal:
             os.write(self.master, b"\x1b[6;20;10t")
         if "\x1b[c" in asked:
             os.write(self.master, b"\x1b[?62;4c" if self.graphics == "sixel" else b"\x1b[?62c")
+            os.write(self.master, self._ahead[half:])
 
     def until(self, what: Callable[[], object]) -> None:
         """Read until it is so; fails after DEADLINE."""

@@ -239,6 +239,29 @@ def test_an_answer_that_takes_its_time_is_not_taken_for_keys(evaluated: Home) ->
         terminal.close()
 
 
+@pytest.mark.parametrize("kind", ["", "sixel", "kitty", "silent"])
+def test_keys_typed_while_the_terminal_is_asked_are_kept(evaluated: Home, kind: str) -> None:
+    terminal = Terminal(evaluated, graphics=kind, ahead=b":6\r3\x1b[Bn")  # job 6, its log, down, and the next job
+    try:
+        terminal.until(lambda: "#5 quick_test" in terminal.text())
+    finally:
+        terminal.close()
+
+
+@pytest.mark.parametrize(
+    ("said", "typed"),
+    [
+        (b"j\x1b[6;17;8t\xc3\xa4\x1b[?63;1;2;4;6cq\n", "j\u00e4q\n"),
+        (b"\x1b_Gi=31;OK\x1b\\\x1b[B\x1bP>|kitty(0.28.1)\x1b\\\x1b[6;5~\x1b[?62;c\x1b", "\x1b[B\x1b[6;5~\x1b"),
+        (b"\x1bPq\x1bOAj\x1b[?62", "\x1bPq\x1bOAj"),
+        (b"x\x1bP>|XTerm(3", "x"),
+        (b"\xff\xfe", ""),
+    ],
+)
+def test_what_is_no_answer_was_typed(said: bytes, typed: str) -> None:
+    assert graphics.typed(said) == typed
+
+
 def test_a_dialog_over_sixels_that_are_panned_cuts_none_of_them_open(evaluated: Home) -> None:
     Image.new("RGB", (300, 300), BLUE).save(evaluated.run_dir(6, "demo") / "contact_sheet.png")
     terminal = Terminal(evaluated, graphics="sixel", columns=80, lines=24)
