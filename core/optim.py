@@ -22,7 +22,7 @@ def build_optimizer(optim: Optim, body: nn.Module) -> Optimizer:
     from timm.optim import create_optimizer_v2
 
     try:
-        return create_optimizer_v2(
+        optimizer = create_optimizer_v2(
             body,
             opt=name,
             lr=optim.lr,
@@ -33,6 +33,9 @@ def build_optimizer(optim: Optim, body: nn.Module) -> Optimizer:
         )
     except (AssertionError, TypeError, ImportError) as error:
         raise ConfigurationError(f"optimiser '{optim.name}' cannot be built: {error}", "try adamw") from error
+    if getattr(optimizer, "is_second_order", False):
+        raise ConfigurationError(f"optimiser '{optim.name}' needs second derivatives: not here", "try adamw")
+    return optimizer
 
 
 def _timm_name(optim: Optim) -> str:

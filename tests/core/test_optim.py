@@ -80,6 +80,11 @@ def test_an_unknown_optimiser_is_refused_with_the_closest_name() -> None:
     assert "adamw" in caught.value.hint
 
 
+def test_an_optimiser_of_second_derivatives_is_refused_before_its_first_update() -> None:
+    with pytest.raises(ConfigurationError, match="second derivatives"):
+        build_optimizer(Optim(name="adahessian"), body())
+
+
 def test_gradients_are_clipped_to_the_norm_and_left_alone_at_zero() -> None:
     parameter = nn.Parameter(torch.zeros(3))
     parameter.grad = torch.tensor([3.0, 4.0, 0.0])
