@@ -6,6 +6,7 @@ import platform
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from recipes.errors import ConfigurationError
 
@@ -53,6 +54,15 @@ def _processor() -> str:
     except OSError:
         return ""
     return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
+
+
+def send(tensor: Tensor, device: torch.device) -> Tensor:
+    """`tensor` on `device`; to CUDA from pinned memory the host does not wait for the copy.
+
+    To MPS it does: a copy in the background reads memory that may have been given to another tensor meanwhile
+    (github.com/pytorch/pytorch/issues/189690).
+    """
+    return tensor.to(device, non_blocking=device.type == "cuda")
 
 
 def synchronize(device: torch.device) -> None:

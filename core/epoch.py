@@ -7,7 +7,7 @@ from collections.abc import Generator
 
 from torch import Tensor
 
-from core.device import empty_cache
+from core.device import empty_cache, send
 from core.events import Event, Outcome, StepLogged, Warned
 from core.loader import Batch
 from core.memory import report
@@ -62,8 +62,7 @@ def _step(run: Run, stage: Stage, batch: Batch, augment: Augment) -> Generator[E
     while True:
         asked = learner.micro_batch
         try:
-            images = batch.images.to(run.device, non_blocking=True)
-            labels = batch.labels.to(run.device, non_blocking=True)
+            images, labels = send(batch.images, run.device), send(batch.labels, run.device)
             row = take_step(learner, images, labels, augment, run.position.step)
         except RuntimeError as error:
             if not is_out_of_memory(error):

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from core.device import empty_cache
+from core.device import empty_cache, send
 from core.memory import report
 from core.models import Network
 from core.precision import Numbers
@@ -27,7 +27,7 @@ class Parts:
         """`function` of uint8 ``(N, 3, H, W)`` in host or device memory, on the device. Raises OutOfMemoryError."""
         while True:
             try:
-                parts = [function(part.to(self.device, non_blocking=True)) for part in images.split(self.part)]
+                parts = [function(send(part, self.device)) for part in images.split(self.part)]
                 return torch.cat(parts)
             except RuntimeError as error:
                 if not is_out_of_memory(error):

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from core.data import check_images, ensure_data
-from core.device import choose
+from core.device import choose, send
 from core.events import Preparing, Warned
 from core.heads import freeze_backbone, set_training
 from core.loader import Batch, Loader
@@ -29,6 +29,7 @@ from recipes.recipe import Recipe, StagePlan
 from recipes.sections import Freeze, Precision
 
 SMOOTHING = 0.9  # of the running loss; its start is corrected as Adam's moments are
+SETTLED = 10  # steps after which the running loss is no longer that of a few batches
 EXPLODED = 4.0  # times the best smoothed loss: the test ends
 
 
@@ -79,7 +80,7 @@ def find_rate(
             rates.append(lowest * (highest / lowest) ** (step / max(1, steps - 1)))
             for group in learner.optimizer.param_groups:
                 group["lr"] = rates[-1] * group.get("lr_scale", 1.0)
-            row = take_step(learner, batch.images.to(device), batch.labels.to(device), plan.augment, step)
+            row = take_step(learner, send(batch.images, device), send(batch.labels, device), plan.augment, step)
             images, loss, _ = row.tolist()
             average = SMOOTHING * average + (1 - SMOOTHING) * loss / images
             smoothed = average / (1 - SMOOTHING ** (step + 1))
@@ -95,13 +96,19 @@ def find_rate(
 
 
 def steepest(rates: list[float], losses: list[float]) -> float | None:
-    """The rate at which the loss falls fastest over the logarithm of the rate, before its lowest point."""
-    if len(losses) < 3:
-        return None
-    lowest = losses.index(min(losses))
-    slopes = [(losses[i + 1] - losses[i - 1], rates[i]) for i in range(1, min(lowest + 1, len(losses) - 1))]
-    falling = [slope for slope in slopes if slope[0] < 0]
-    return min(falling)[1] if falling else None
+    """The rate around which the loss falls fastest over the logarithm of the rate, before its lowest point.
+
+    A fall is measured over a decade of rates, and the first steps are left out: the mean of a few batches falls by
+    chance more steeply than a network that learns.
+    """
+    decades = math.log10(rates[-1] / rates[0]) if len(losses) >= 3 else 0.0
+    half = max(1, round((len(losses) - 1) / decades / 2)) if decades else 1
+    first = min(SETTLED, len(losses) // 4)
+    lowest = min(range(first, len(losses)), key=losses.__getitem__, default=0)
+    middle = range(first + half, min(lowest + 1, len(losses) - half))
+    falls = [(losses[i + half] - losses[i - half], rates[i]) for i in middle]
+    fall, found = min(falls, default=(0.0, 0.0))
+    return found if fall < 0 else None
 
 
 def _endless(loader: Loader, steps: int) -> Iterator[Batch]:

@@ -24,7 +24,7 @@ class Tally:
         within_five = right
         if self.classes > 5:
             within_five = (scores.topk(5, dim=1).indices == labels.unsqueeze(1)).any(dim=1)
-        row = torch.stack([loss_sum.new_tensor(labels.numel()), loss_sum, right.sum(), within_five.sum()])
+        row = torch.stack([loss_sum.new_full((), labels.numel()), loss_sum, right.sum(), within_five.sum()])
         self.sums += row.to(self.sums.dtype)
         for line, index, amount in ((0, labels, right), (1, labels, None), (2, predicted, None)):
             ones = torch.ones_like(index) if amount is None else amount.to(torch.int64)

@@ -53,4 +53,4 @@ def _timm_name(optim: Optim) -> str:
 def clip(parameters: list[nn.Parameter], largest: float) -> torch.Tensor:
     """Scale the gradients down to norm `largest` (0: leave them) and return their norm before, a scalar tensor."""
     bound = largest if largest > 0 else float("inf")
-    return nn.utils.clip_grad_norm_(parameters, bound, foreach=True)
+    return nn.utils.clip_grad_norm_(parameters, bound)  # one kernel for all gradients where torch has it: not on MPS

@@ -75,7 +75,7 @@ def take_step(learner: Learner, images: Tensor, labels: Tensor, augment: Augment
     learner.updating = True
     bad = _update(learner, loss, step)
     learner.updating = False
-    row = torch.stack([loss.new_tensor(labels.numel()), loss * labels.numel(), right])
+    row = torch.stack([loss.new_full((), labels.numel()), loss * labels.numel(), right])
     return row if learner.scaler is None else torch.where(bad, 0.0, row)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Generator
 
 from torch import Tensor
 
-from core.device import empty_cache
+from core.device import empty_cache, send
 from core.evaluate import Scorer
 from core.events import Event, StepLogged, Warned
 from core.loader import Loader
@@ -57,7 +57,7 @@ def score(
     every = cache_rhythm(run.plan.memory.empty_cache_every_eval, run.device, on_mps=3)
     epoch = min(run.position.epoch, run.recipe.total_epochs)
     for number, batch in enumerate(meter.waiting(loader.epoch(epoch)), start=1):
-        labels = batch.labels.to(run.device, non_blocking=True)
+        labels = send(batch.labels, run.device)
         scores = scorer(batch.images)
         tally.add(criterion.values(scores, labels).sum(), scores, labels)
         if seen is not None:
