@@ -76,3 +76,13 @@ def test_the_steepest_fall_before_the_lowest_point_is_chosen() -> None:
     rates = [1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0]
     assert steepest(rates, [2.3, 2.3, 2.0, 1.0, 0.9, 5.0]) == 1e-3
     assert steepest(rates, [1.0, 1.1, 1.2, 1.3, 1.4, 1.5]) is None
+
+
+def test_a_loss_that_falls_by_chance_before_anything_is_learnt_suggests_nothing_of_it() -> None:
+    """100 steps over 7 decades, noise at the start and on the way, and a real fall around 1e-2."""
+    rates = [1e-7 * 10 ** (7 * step / 99) for step in range(100)]
+    learnt = [2.3 - 1.2 / (1 + (1e-2 / rate) ** 2) + 8 * rate**2 for rate in rates]
+    chance = {0: 0.9, 1: 0.1, 2: -0.4, 3: 0.5, 4: -0.6, 40: 0.15, 41: -0.15}
+    suggestion = steepest(rates, [loss + chance.get(step, 0.0) for step, loss in enumerate(learnt)])
+    assert suggestion is not None
+    assert 3e-3 < suggestion < 3e-2
