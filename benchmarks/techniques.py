@@ -11,17 +11,16 @@ from __future__ import annotations
 import math
 import statistics
 import tempfile
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from speed import Clock, Speed
 
 import core.meter
 from core.device import make_repeatable, synchronize
 from core.epoch import train_epoch
-from core.events import Event
+from core.events import result_of
 from core.prepare import prepare
 from core.run import Run
 from core.stage import Stage, open_stage
@@ -112,14 +111,6 @@ class Cost:
     def __str__(self) -> str:
         time = f"{self.time:.2f} ({self.spread[0]:.2f} to {self.spread[1]:.2f})"
         return f"| {self.name} | {time} | {self.cpu:.2f} | {1000 * self.extra:+.1f} ms |"
-
-
-def result_of(work: Generator[Event, None, Any]) -> Any:
-    while True:
-        try:
-            next(work)
-        except StopIteration as end:
-            return end.value
 
 
 def changed(recipe: Recipe, settings: tuple[str, ...]) -> Recipe:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from typing import Any, TypeVar
+
+Result = TypeVar("Result")
 
 
 class Outcome(StrEnum):
@@ -145,3 +149,13 @@ class RunFinished:
 
 
 Event = Preparing | RunStarted | StageStarted | StepLogged | EpochEnded | CheckpointSaved | Warned | RunFinished
+
+
+def result_of(work: Generator[Any, None, Result]) -> Result:
+    """What a generator of events returns at its end, its events unheard."""
+    while True:
+        try:
+            next(work)
+        except StopIteration as end:
+            result: Result = end.value
+            return result

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from core.data import ensure_data
-from core.events import Event
+from core.events import Event, result_of
 from core.prepare import prepare
 from core.run import Run
 from core.stage import Stage, open_stage
@@ -84,12 +84,3 @@ def opened(prepared: Callable[[Recipe], Run]) -> Callable[..., tuple[Run, Stage]
         return run, result_of(open_stage(run, lambda: False))
 
     return go
-
-
-def result_of(work: Generator[Event, None, Any]) -> Any:
-    """What a generator returns at its end."""
-    while True:
-        try:
-            next(work)
-        except StopIteration as end:
-            return end.value

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from core.ema import build_average
-from core.events import EpochEnded, Event, Outcome, RunFinished
+from core.events import EpochEnded, Event, Outcome, RunFinished, result_of
 from core.fits import table
 from core.losses import Criterion
 from core.lr_find import find_rate
@@ -22,7 +22,6 @@ from core.step import Learner, take_step
 from core.train import train
 from recipes.recipe import Recipe
 from recipes.sections import Augment, Loss, LossName, Model, Optim
-from tests.core.conftest import result_of
 from tests.core.pretended import Machine, pretended
 
 Make = Callable[..., Recipe]
