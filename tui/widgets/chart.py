@@ -52,7 +52,7 @@ class Chart(Widget):
     def _redraw(self) -> None:
         if self.is_attached and self.size.width and not self._drawing:
             self._drawing = True
-            self.run_worker(self._draw(), exclusive=False)
+            self.run_worker(self._draw, exclusive=False)  # a coroutine, made when it runs: the screen may be leaving
 
     async def _draw(self) -> None:
         try:
