@@ -10,6 +10,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from http.client import HTTPResponse
 from pathlib import Path
@@ -18,6 +19,7 @@ from urllib.error import HTTPError
 from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
+import psutil
 import torch
 
 from core.events import Preparing
@@ -129,6 +131,7 @@ def _from_url(download: _Download) -> None:
     """
     target, partial = _url_cache(download.config), _partial(download.config)
     target.parent.mkdir(parents=True, exist_ok=True)
+    _sweep(target.parent)
     start = partial.stat().st_size if partial.exists() else 0
     request = Request(str(download.config.url), headers={"User-Agent": "clf", "Range": f"bytes={start}-"})
     with _answer(request) as answer:
@@ -228,6 +231,16 @@ def _partial(config: Any) -> Path:
     """Where this process gathers a download."""
     target = _url_cache(config)
     return target.with_name(f"{target.name}.{os.getpid()}.partial")
+
+
+def _sweep(folder: Path) -> None:
+    """Remove downloads whose process is gone. Another machine may share the folder, so they must lie still, too."""
+    for left in folder.glob("*.partial"):
+        process = left.suffixes[-2:][0].removeprefix(".")
+        with suppress(OSError):
+            still = time.time() - left.stat().st_mtime > 2 * STUCK
+            if still and process.isdigit() and not psutil.pid_exists(int(process)):
+                left.unlink()
 
 
 def _cached(config: Any, name: str) -> Path | None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import os
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -180,3 +182,17 @@ def test_other_bytes_than_were_published_are_never_kept(fetch: Fetch, served: Se
 def test_other_bytes_once_are_fetched_again(fetch: Fetch, served: Server, cache: Path) -> None:
     fetch("wrong", "whole")
     assert is_whole(served, cache)
+
+
+@pytest.mark.parametrize("digest", ["without"], indirect=True)
+def test_what_a_process_that_is_gone_left_of_a_download_is_removed(fetch: Fetch, cache: Path) -> None:
+    """Not what a living process, or one on another machine, is writing, and no other program's file."""
+    cache.mkdir(parents=True)
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    left = {f"a.pth.{gone.pid}.partial": 600, f"b.pth.{gone.pid}.partial": 0, f"c.pth.{os.getpid()}.partial": 600}
+    for name, age in {**left, "d.pth.0123abcd.partial": 600, "e.partial": 600}.items():
+        (cache / name).write_bytes(b"half")
+        os.utime(cache / name, times=(time.time() - age,) * 2)
+    fetch("whole")
+    assert {path.name[0] for path in cache.iterdir()} == {"b", "c", "d", "e", "w"}
