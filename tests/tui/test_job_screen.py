@@ -124,6 +124,21 @@ async def test_the_log_follows_filters_and_finds(home: Home, opened: Opened) -> 
         assert "not following" in screen_text(pilot)
 
 
+async def test_a_long_line_of_the_log_is_folded_to_the_width(home: Home, opened: Opened) -> None:
+    folder = home.run_dir(2, "two_stage")
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "training.log").write_text("short\n" + "many words, " * 20 + "the end\n")
+    async with opened(home, size=(80, 24)) as pilot:
+        log = (await _show(pilot, "3")).query_one(RichLog)
+        for width, lines in ((80, 5), (120, 4), (60, 6)):
+            await pilot.resize_terminal(width, 24)
+            await settled(pilot)
+            assert len(log.lines) == lines
+            assert not log.show_horizontal_scrollbar
+            assert "2 lines" in screen_text(pilot)
+            assert "the end" in screen_text(pilot)
+
+
 async def test_the_recipe_tab_says_what_differs(home: Home, opened: Opened) -> None:
     async with opened(home) as pilot:
         await pilot.press("j", "j", "enter", "4")

@@ -10,6 +10,7 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.widgets import Input, RichLog, Static
 
+from tui import units
 from tui.screens.run_files import SEVERITIES, severity
 from tui.themes import palette
 from tui.widgets.line import Line
@@ -23,7 +24,7 @@ class LogView(Vertical):
 
     DEFAULT_CSS = """
     LogView { height: 1fr; }
-    LogView RichLog { height: 1fr; background: $background; scrollbar-size-vertical: 1; scrollbar-size-horizontal: 1; }
+    LogView RichLog { height: 1fr; background: $background; scrollbar-size-vertical: 1; }
     LogView .status { height: 1; color: $foreground 60%; }
     LogView Input { height: 1; display: none; background: $panel; }
     LogView.searching Input { display: block; }
@@ -35,10 +36,11 @@ class LogView(Vertical):
         self._least = 0
         self._words = ""
         self._missing = False
+        self._width = 0  # the lines were folded to, in cells
 
     def compose(self) -> ComposeResult:
         yield Static("", classes="status", markup=False)
-        yield RichLog(max_lines=KEPT, wrap=False, auto_scroll=True)
+        yield RichLog(max_lines=KEPT, wrap=True, auto_scroll=True)
         yield Line(placeholder="show only lines with ...", id="log-words", compact=True)
 
     @property
@@ -58,14 +60,26 @@ class LogView(Vertical):
     def on_mount(self) -> None:
         self._say()
 
+    def on_resize(self) -> None:
+        """Long lines are folded anew, once the lines have their new width."""
+        if self.size.width != self._width:
+            self._width = self.size.width
+            self.call_after_refresh(self._fold)
+
+    def _fold(self) -> None:
+        place = self._log.scroll_y
+        self._again()
+        if not self._log.auto_scroll:
+            self._log.scroll_to(y=place, animate=False)
+
     def _write(self, line: str) -> None:
-        level = severity(line)
-        if level < self._least or (self._words and self._words not in line.lower()):
+        level, width = severity(line), self._log.scrollable_content_region.width
+        if not width or level < self._least or (self._words and self._words not in line.lower()):
             return
-        text = Text(line, style=palette(self.app).get(COLOURS[level], ""), no_wrap=True)
+        text = Text(line, style=palette(self.app).get(COLOURS[level], ""))
         if self._words:
             text.highlight_words([self._words], "reverse", case_sensitive=False)
-        self._log.write(text)
+        self._log.write(text, width)
 
     def _again(self) -> None:
         self._log.clear()
@@ -75,13 +89,16 @@ class LogView(Vertical):
 
     def _say(self) -> None:
         parts = [
-            "no log yet" if self._missing and not self._lines else f"{len(self._lines)} lines",
+            units.count(len(self._lines), "line"),
             "the log file is gone" if self._missing and self._lines else "",
             "following" if self._log.auto_scroll else "not following (f)",
             f"from {SEVERITIES[self._least]} on" if self._least else "all severities (v)",
             f"only '{self._words}'" if self._words else "",
         ]
-        self.query_one(".status", Static).update("  ".join(part for part in parts if part))
+        said = (
+            "  ".join(part for part in parts if part) if self._lines else "no log" if self._missing else "nothing yet"
+        )
+        self.query_one(".status", Static).update(said)
 
     def follow(self) -> None:
         """Follow the end of the log, or stay where one reads."""
