@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 from pathlib import Path
 
@@ -14,17 +15,20 @@ from recipes.errors import ConfigurationError
 def choose(wanted: str) -> torch.device:
     """The torch device for ``auto``, ``cpu``, ``mps``, ``cuda`` or ``cuda:N``.
 
-    `auto` takes CUDA, else MPS, else the CPU. Raises ConfigurationError naming what is there when `wanted` is not.
+    `auto` takes CUDA, else MPS, else the CPU. A GPU becomes the current one of this process, or libraries would open
+    a context on the first GPU too, which takes some of its memory from whoever trains there.
+    Raises ConfigurationError naming what is there when `wanted` is not.
     """
     there = available()
-    if wanted == "auto":
-        return torch.device(there[0])
-    name = "cuda:0" if wanted == "cuda" else wanted
+    name = there[0] if wanted == "auto" else "cuda:0" if wanted == "cuda" else wanted
     if name not in there:
         raise ConfigurationError(
             f"device '{wanted}' is not there", f"this machine has: {', '.join(there)} (or use --device auto)"
         )
-    return torch.device(name)
+    device = torch.device(name)
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+    return device
 
 
 def available() -> tuple[str, ...]:
@@ -85,5 +89,7 @@ def make_repeatable(device: torch.device, deterministic: bool) -> None:
     """Switch the libraries to repeatable kernels, or (CUDA) to the fastest ones found by trial."""
     torch.use_deterministic_algorithms(deterministic, warn_only=device.type != "cuda")
     if device.type == "cuda":
+        if deterministic:  # older torch refuses cuBLAS without it; read when cuBLAS is first used
+            os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.backends.cudnn.benchmark = not deterministic
         torch.set_float32_matmul_precision("highest" if deterministic else "high")

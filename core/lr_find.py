@@ -8,25 +8,27 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from core.data import check_images, ensure_data
-from core.device import choose, send
+from core.device import choose, make_repeatable, send
 from core.events import Preparing, Warned
 from core.heads import freeze_backbone, set_training
 from core.loader import Batch, Loader
 from core.losses import Criterion
 from core.manifest import Manifest, build_manifest
+from core.memory import report
 from core.models import Network, build
 from core.optim import build_optimizer
 from core.precision import Numbers
 from core.prepare import PROBE_BATCH, resolved
 from core.published import fetch_weights
 from core.run import batch_size, step_seed, wanted_micro_batch
-from core.step import Learner, take_step
+from core.step import Learner, halve, is_out_of_memory, take_step
 from core.weighting import class_weights, log_prior
 from core.weights import start_from
 from recipes.recipe import Recipe, StagePlan
-from recipes.sections import Freeze, Precision
+from recipes.sections import Augment, Freeze, Precision
 
 SMOOTHING = 0.9  # of the running loss; its start is corrected as Adam's moments are
 SETTLED = 10  # steps after which the running loss is no longer that of a few batches
@@ -60,6 +62,7 @@ def find_rate(
     loss is four times its best. Raises JobError.
     """
     device = choose(recipe.run.device)
+    make_repeatable(device, recipe.run.deterministic)
     yield from ensure_data(recipe.data, datasets)
     manifest = build_manifest(recipe.data, recipe.run.seed, datasets)
     yield from check_images(manifest, 2, datasets / ".checked")
@@ -80,7 +83,7 @@ def find_rate(
             rates.append(lowest * (highest / lowest) ** (step / max(1, steps - 1)))
             for group in learner.optimizer.param_groups:
                 group["lr"] = rates[-1] * group.get("lr_scale", 1.0)
-            row = take_step(learner, send(batch.images, device), send(batch.labels, device), plan.augment, step)
+            row = yield from _step(learner, batch, plan.augment, step)
             images, loss, _ = row.tolist()
             average = SMOOTHING * average + (1 - SMOOTHING) * loss / images
             smoothed = average / (1 - SMOOTHING ** (step + 1))
@@ -93,6 +96,19 @@ def find_rate(
     finally:
         loader.close()
     return RangeTest(tuple(rates), tuple(losses), steepest(rates, losses))
+
+
+def _step(learner: Learner, batch: Batch, augment: Augment, step: int) -> Generator[Warned, None, Tensor]:
+    """One step, with smaller micro-batches where the device has no room; raises OutOfMemoryError for want of any."""
+    while True:
+        try:
+            images, labels = send(batch.images, learner.device), send(batch.labels, learner.device)
+            return take_step(learner, images, labels, augment, step)
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+            message = halve(learner, len(batch.labels), report(learner.device))
+        yield Warned("out_of_memory", message)
 
 
 def steepest(rates: list[float], losses: list[float]) -> float | None:

@@ -17,12 +17,18 @@ def report(device: torch.device) -> str:
 
 
 class MemoryMeter:
-    """Takes readings for one device. On the CPU it remembers the peak it has seen, loader processes included."""
+    """Takes readings for one device. Without CUDA it remembers the peak it has seen, loader processes included."""
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
         self._process = psutil.Process()
         self._peak = 0
+
+    def restart(self) -> None:
+        """Count the peak from now on."""
+        self._peak = 0
+        if self.device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(self.device)
 
     def read(self) -> MemoryReading:
         """A reading in bytes; costs well under a millisecond and does not wait for the device."""
@@ -34,11 +40,11 @@ class MemoryMeter:
                 total=torch.cuda.get_device_properties(self.device).total_memory,
             )
         if self.device.type == "mps":
-            allocated = torch.mps.current_allocated_memory()
-            self._peak = max(self._peak, allocated)
+            reserved = torch.mps.driver_allocated_memory()  # of what a step took, the driver keeps the most for a while
+            self._peak = max(self._peak, reserved)
             return MemoryReading(
-                allocated=allocated,
-                reserved=torch.mps.driver_allocated_memory(),
+                allocated=torch.mps.current_allocated_memory(),
+                reserved=reserved,
                 peak=self._peak,
                 total=torch.mps.recommended_max_memory(),
             )

@@ -26,6 +26,7 @@ from recipes.sections import Precision, Run
 
 PROBE_PIXELS = 200_000  # of one measured micro-batch on a CPU: 4 images of 224 px, 2 of 300 px
 GIVE_UP = 1.5  # a candidate whose first step takes so many times the best one's is not measured further
+LAYOUTS = {"mps": [False]}  # channels_last was far slower there, and gradients lose it (pytorch/pytorch#174269)
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -72,12 +73,17 @@ def choose_numbers(
 
 def _candidates(run: Run, device: torch.device) -> list[Numbers]:
     precisions = [run.precision.value] if run.precision is not Precision.AUTO else _supported(device)
-    layouts = [run.channels_last] if run.channels_last != "auto" else [True, False]
+    layouts = [run.channels_last] if run.channels_last != "auto" else LAYOUTS.get(device.type, [True, False])
     return [Numbers(precision, bool(layout)) for precision in precisions for layout in layouts]
 
 
+def likeliest(run: Run, device: torch.device) -> Numbers:
+    """What would be tried first; nothing is measured."""
+    return _candidates(run, device)[0]
+
+
 def _supported(device: torch.device) -> list[str]:
-    """Formats worth trying; fp16 only where bf16 is not native, since it needs loss scaling."""
+    """Formats worth trying, likeliest first; fp16 only where bf16 is not native, since it needs loss scaling."""
     if device.type == "cuda":
         return ["bf16", "fp32"] if torch.cuda.get_device_capability(device) >= (8, 0) else ["fp16", "fp32"]
     if device.type == "mps":

@@ -76,6 +76,7 @@ class Run:
 
     def __post_init__(self) -> None:
         self.memory = MemoryMeter(self.device)
+        self.memory.restart()  # formats and batches that were tried before may have taken far more
 
     @property
     def careful(self) -> bool:

@@ -21,6 +21,16 @@ from core.run import step_seed
 from recipes.errors import ConfigurationError, OutOfMemoryError
 from recipes.sections import Augment
 
+NO_ROOM = (
+    "out of memory",
+    "not enough memory",  # the host, Windows
+    "can't allocate memory",  # the host
+    "ALLOC_FAILED",  # cuBLAS and cuDNN, for their own buffers
+    "unable to find an engine",  # cuDNN, which tried every algorithm and had no room for any
+    "valid cuDNN algorithm",  # the same
+    "Invalid buffer size",  # MPS, for a single tensor
+)
+
 
 @dataclass
 class Learner:
@@ -166,9 +176,7 @@ def _copy(to: list[Tensor], origin: list[Tensor]) -> None:
 def is_out_of_memory(error: RuntimeError) -> bool:
     """Whether the device, or the host's allocator, had no room."""
     text = str(error)
-    return isinstance(error, torch.OutOfMemoryError) or any(
-        mark in text for mark in ("out of memory", "can't allocate memory", "not enough memory")
-    )
+    return isinstance(error, torch.OutOfMemoryError) or any(mark in text for mark in NO_ROOM)
 
 
 def halve(learner: Learner, batch: int, report: str) -> str:
