@@ -52,7 +52,8 @@ class Chart(Widget):
     def _redraw(self) -> None:
         if self.is_attached and self.size.width and not self._drawing:
             self._drawing = True
-            self.run_worker(self._draw, exclusive=False)  # a coroutine, made when it runs: the screen may be leaving
+            # not a coroutine yet, the screen may be leaving; of a function that makes one mypy cannot tell the result
+            self.run_worker(self._draw, exclusive=False)  # type: ignore[arg-type]
 
     async def _draw(self) -> None:
         try:
