@@ -1,6 +1,6 @@
 """Recipes at full size on a GPU: images/s, memory, what a resumed run differs by, and recovery when memory runs out.
 
-    python benchmarks/gpu.py [--recipes two_stage improved_resnet50] [--images 6000] [--epochs 2] [--device cuda]
+    python benchmarks/gpu.py [--recipes two_stage improved_resnet50] [--images 6000] [--epochs 4] [--device cuda]
     python benchmarks/gpu.py --device cpu --small        that the script works, without figures worth having
 
 Trains on random JPEG files of Food-101's classes and size (101 classes, 512 x 384, about 50 kB) in a temporary folder,
@@ -12,6 +12,7 @@ improved_resnet50's network at a small size: a run that was stopped halfway agai
 from __future__ import annotations
 
 import argparse
+import gc
 import io
 import statistics
 import sys
@@ -31,6 +32,7 @@ sys.path.insert(0, str(ROOT))
 from core.checkpoint import LAST, load  # noqa: E402
 from core.device import choose, describe  # noqa: E402
 from core.events import EpochEnded, Event, RunStarted, StageStarted, StepLogged, Warned  # noqa: E402
+from core.memory import MemoryMeter  # noqa: E402
 from core.models import build  # noqa: E402
 from core.precision import Numbers, time_step  # noqa: E402
 from core.train import train  # noqa: E402
@@ -50,7 +52,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--recipes", nargs="+", default=["two_stage", "improved_resnet50"])
     parser.add_argument("--images", type=int, default=6000)
-    parser.add_argument("--epochs", type=int, default=2)
+    parser.add_argument("--epochs", type=int, default=4)
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--small", action="store_true", help="a tiny network at 32 px")
     options = parser.parse_args()
@@ -66,7 +68,7 @@ def main() -> int:
             measure(described(name, home, options.device, options.epochs, options.small), home / name, device)
         resumed(home, options.device, options.small)
         if device.type == "cuda":
-            starved(home, options.device, device)
+            starved(home, options.device, device, options.small)
     return 0
 
 
@@ -100,23 +102,23 @@ def described(name: str, home: Path, device: str, epochs: int, small: bool, **ru
 
 
 def measure(recipe: Recipe, folder: Path, device: torch.device) -> None:
-    """One line per stage: speed of the loop and of the bare pass, memory."""
+    """One line per stage: speed of the loop in its last epoch and of the bare pass, memory since the stage began."""
     stage: StageStarted | None = None
-    numbers, readings, peak = Numbers("fp32", False), list[float](), 0
+    numbers, readings, memory = Numbers("fp32", False), list[float](), MemoryMeter(device)
     for event in train(recipe, folder, datasets=folder.parent / "datasets"):
         if isinstance(event, RunStarted):
             numbers = Numbers(event.precision, event.channels_last)
             print(f"\n{recipe.name}: {event.model}, {event.parameters / 1e6:.1f} M, {event.precision}, "
                   f"channels_last {event.channels_last}, {event.images}")  # fmt: skip
         if isinstance(event, StageStarted):
-            stage, readings, peak = event, [], 0
+            stage, readings = event, []
+            memory.restart()
         if isinstance(event, StepLogged) and event.phase == "train":
             readings.append(event.images_per_second)
-            peak = max(peak, event.memory.peak or 0)
         if isinstance(event, Warned):
             print(f"  {event.kind}: {event.message}")
         if isinstance(event, EpochEnded) and stage is not None and event.epoch == stage.first_epoch + stage.epochs - 1:
-            whole = event.metrics["run/images_per_second"]
+            whole, peak = event.metrics["run/images_per_second"], memory.read().peak or 0
             bare = bare_pass(recipe, stage, numbers, device)
             print(f"  {stage.name}: {stage.image_size} px, batch {stage.batch_size} in parts of {stage.micro_batch}, "
                   f"loop {whole:,.0f} images/s (median reading {statistics.median(readings or [whole]):,.0f}), "
@@ -158,14 +160,15 @@ def after(questions: int) -> Callable[[], bool]:
     return lambda: next(asked) >= questions
 
 
-def starved(home: Path, name: str, device: torch.device) -> None:
+def starved(home: Path, name: str, device: torch.device, small: bool) -> None:
     """A run on a device that has room for a fraction of its batch."""
     print("\na run with too little memory:")
     total = torch.cuda.get_device_properties(device).total_memory
+    gc.collect()  # what is left of the runs before would count
     torch.cuda.empty_cache()
     torch.cuda.set_per_process_memory_fraction(min(1.0, 4 * 2**30 / total), device)
     try:
-        plan = described("improved_resnet50", home, name, 1, False, batch_size=256, accumulation=1)
+        plan = described("improved_resnet50", home, name, 1, small, batch_size=256, accumulation=1)
         plan = plan.model_copy(update={"data": plan.data.model_copy(update={"samples": 1024})})
         last = exhaust(train(plan, home / "starved", datasets=home / "datasets"), show=("out_of_memory",))
         print(f"  ended: {last}")

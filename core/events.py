@@ -24,7 +24,8 @@ class Outcome(StrEnum):
 class MemoryReading:
     """Bytes in use by this run; what a device cannot tell is None.
 
-    CUDA: allocated, reserved and peak of torch's allocator. MPS: current (allocated) and driver (reserved).
+    CUDA: allocated, reserved and peak of torch's allocator. MPS: current (allocated), driver (reserved) and the
+    most of the driver's that was read (peak).
     CPU: resident memory of the process and its loader processes (allocated) and its peak so far.
     """
 
