@@ -142,6 +142,13 @@ def kill(pid: int | None, number: int = signal.SIGKILL) -> None:
     os.kill(pid, number)
 
 
+def suspend(queue: Queue, *pids: int | None) -> None:
+    """SIGSTOP, while none of them writes: asleep within a transaction, they would keep every other process waiting."""
+    with queue.database.transaction():
+        for pid in pids:
+            kill(pid, signal.SIGSTOP)
+
+
 def kinds(reader: sqlite3.Connection, job_id: int) -> list[str]:
     """Of the job's events, in order."""
     return [event.kind for event in records.events(reader, job_id)]

@@ -23,6 +23,7 @@ from tests.jobs.conftest import (
     kill,
     kinds,
     open_gate,
+    suspend,
     until,
     until_state,
     until_step,
@@ -48,7 +49,9 @@ def abandon(queue: Queue, reader: sqlite3.Connection, start_worker: StartWorker)
         worker = start_worker()
         job = until_step(reader, job_id, step)
         kill(worker.pid)
-        if also is not None:
+        if also is signal.SIGSTOP:
+            suspend(queue, job.pid)
+        elif also is not None:
             kill(job.pid, also)
         worker.wait()
         return job
@@ -112,7 +115,7 @@ def test_a_suspended_child_is_not_stolen(queue: Queue, reader: sqlite3.Connectio
     job_id = queue.enqueue(doing("steps 80 slow", stall_timeout=5.0))
     start_worker()
     job = until_step(reader, job_id, 3)
-    kill(job.pid, signal.SIGSTOP)
+    suspend(queue, job.pid)
     time.sleep(7.5)
     assert (records.job(reader, job_id).state, records.job(reader, job_id).attempt) == ("running", 1)
     kill(job.pid, signal.SIGCONT)
@@ -126,7 +129,7 @@ def test_the_job_of_a_suspended_worker_is_not_stolen(
     job_id = queue.enqueue(doing("steps 60 gate 3"))
     first = start_worker()
     until_step(reader, job_id, 3)
-    kill(first.pid, signal.SIGSTOP)
+    suspend(queue, first.pid)
     start_worker("child_steps.py", "--device", "cuda:0")
     until(lambda: len(records.workers(reader)) == 2, "the other worker")
     time.sleep(4.5)  # it looks every two seconds
@@ -172,8 +175,7 @@ def test_a_stale_child_changes_nothing(queue: Queue, reader: sqlite3.Connection,
     job_id = queue.enqueue(doing("steps 400 slow"))
     worker = start_worker()
     child = until_step(reader, job_id, 3)
-    kill(worker.pid, signal.SIGSTOP)
-    kill(child.pid, signal.SIGSTOP)
+    suspend(queue, worker.pid, child.pid)
     with queue.database.transaction() as session:
         session.connection().exec_driver_sql("UPDATE job SET attempt = 9, token = 'another', step = 1234")
     kill(child.pid, signal.SIGCONT)

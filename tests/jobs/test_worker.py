@@ -17,6 +17,7 @@ from tests.jobs.conftest import (
     StartWorker,
     doing,
     kill,
+    suspend,
     until,
     until_state,
 )
@@ -59,13 +60,12 @@ def test_a_traceback_and_everything_printed_is_in_the_log(
 
 
 def test_a_second_worker_on_the_device_is_refused_with_the_pid_of_the_first(
-    home: Home, start_worker: StartWorker
+    home: Home, queue: Queue, start_worker: StartWorker
 ) -> None:
     first = start_worker()
     until(lambda: live_workers(home))
     assert [worker.pid for worker in live_workers(home)] == [first.pid]
-    time.sleep(0.5)  # until it waits, and holds no lock of the database
-    kill(first.pid, signal.SIGSTOP)  # asleep is not dead
+    suspend(queue, first.pid)  # asleep is not dead
     assert start_worker().wait() == 1
     assert f"cpu already has a worker (pid {first.pid})" in (home.root / "worker.out").read_text()
     kill(first.pid, signal.SIGCONT)
