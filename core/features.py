@@ -110,6 +110,7 @@ def _are_kept(run: Run, images: Tensor) -> Tensor:
     """A single truth value: whether the features are ``(N, F)`` and the classifier on them gives the scores."""
     body, normal = run.network.body, run.network.normalize(images, run.numbers.channels_last)
     with run.numbers.autocast(run.device):
-        features, head = _features(run, images), body.get_submodule(classifier_name(body))
-        same = features.ndim == 2 and torch.allclose(head(features), body(normal), rtol=CLOSE, atol=CLOSE)
+        scores, head = run.network(normal), body.get_submodule(classifier_name(body))
+        features = _features(run, images)
+        same = features.ndim == 2 and torch.allclose(head(features), scores, rtol=CLOSE, atol=CLOSE)
     return torch.tensor([same])

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from timm.layers import DropPath
 from torch import Tensor, nn
 
 from core.heads import classifier_name, put_dropout, put_mlp_head
@@ -33,7 +34,12 @@ class Network(nn.Module):
         self.register_buffer("std", torch.tensor(std).view(1, -1, 1, 1) * 255, persistent=False)
 
     def forward(self, images: Tensor) -> Tensor:
-        scores: Tensor = self.body(images)
+        """Class scores ``(N, classes)``. Raises ConfigurationError for images of a size the model cannot take."""
+        try:
+            scores: Tensor = self.body(images)
+        except AssertionError as error:
+            side = images.shape[-1]
+            raise ConfigurationError(f"images of {side} px: {error}", "choose another data.image_size") from error
         return scores
 
     def normalize(self, images: Tensor, channels_last: bool) -> Tensor:
@@ -55,8 +61,10 @@ def build(model: Model, classes: int, image_size: int, *, fetch: bool = True) ->
     if fetch and model.pretrained and not wants_file:
         arguments |= published_weights(name)
     body = _create(name, arguments, image_size)
-    if model.dropout and model.head is Head.LINEAR and not put_dropout(body, model.dropout):
+    by_timm = bool(model.dropout) and model.head is Head.LINEAR and not put_dropout(body, model.dropout)
+    if by_timm:
         body = _create(name, {**arguments, "drop_rate": model.dropout}, image_size)
+    _leave_out_own_rates(body, dropout=not by_timm, paths=not model.drop_path)
     if fetch and (model.pretrained or wants_file):
         _renew_classifier(body, classes)
     if fetch and wants_file:
@@ -85,6 +93,19 @@ def _create(name: str, arguments: dict[str, Any], image_size: int) -> nn.Module:
         raise ConfigurationError(f"model '{name}' cannot be built: {str(error).splitlines()[0]}") from error
     except OSError as error:
         raise ConfigurationError(f"the weights of '{name}' could not be downloaded", BOTH_WAYS_OUT) from error
+
+
+def _leave_out_own_rates(body: nn.Module, *, dropout: bool, paths: bool) -> None:
+    """Some of timm's models bring rates of their own, Swin 0.1 of stochastic depth and GhostNet 0.2 of dropout before
+    the classifier: what the recipe says holds."""
+    if dropout:
+        if isinstance(getattr(body, "drop_rate", None), float):
+            body.drop_rate = 0.0  # type: ignore[assignment]
+        if isinstance(last := getattr(getattr(body, "head", None), "drop", None), nn.Dropout):
+            last.p = 0.0
+    for module in body.modules() if paths else ():
+        if isinstance(module, DropPath):
+            module.drop_prob = 0.0
 
 
 def _refusal(name: str, arguments: dict[str, Any], error: Exception) -> tuple[str, str]:

@@ -13,6 +13,7 @@ from recipes.sections import (
     Freeze,
     Loss,
     Memory,
+    Metric,
     Model,
     Optim,
     Run,
@@ -88,6 +89,9 @@ class Recipe(Section):
                     f"stage '{plan.name}': warmup_epochs {plan.schedule.warmup_epochs:g} leaves nothing of its "
                     f"{plan.epochs} epochs"
                 )
+        losses = {plan.loss.model_copy(update={"label_smoothing": 0.0}) for plan in self.plan()}
+        if self.run.select is Metric.LOSS and len(losses) > 1:
+            raise ValueError("run.select = loss cannot choose between stages whose validation losses differ in kind")
         return self
 
     @property

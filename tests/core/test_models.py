@@ -9,12 +9,14 @@ import timm
 import torch
 import torch.nn.functional as F
 from safetensors.torch import save_file
+from timm.layers import DropPath
 from timm.models.resnet import Bottleneck
 from torch import nn
 
 from core.heads import MlpHead, classifier_name, freeze_backbone, set_training
 from core.models import Network, build, set_image_size
 from core.names import SHORT_NAMES, architectures, check_model_name
+from core.regularise import Regularisation
 from core.weights import copy_fitting
 from recipes.errors import ConfigurationError
 from recipes.sections import Head, Model
@@ -264,3 +266,21 @@ def test_a_network_takes_a_larger_image_size_in_a_later_stage(name: str) -> None
     network = build(scratch(name), 5, 64)
     set_image_size(network, 96)
     assert network.eval()(torch.zeros(1, 3, 96, 96)).shape == (1, 5)
+
+
+@pytest.mark.parametrize("name", [*SHORT_NAMES, "ghostnet_050", "rexnet_100", "focalnet_tiny_srf"])
+def test_a_model_brings_no_rates_of_its_own(name: str) -> None:
+    """Swin's own stochastic depth of 0.1 ended every run without one in a division by zero."""
+    with torch.device("meta"):
+        network = build(scratch(name), 5, 224)
+    Regularisation(network, scratch(name)).apply(scratch(name))
+    modules = list(network.body.modules())
+    assert not any(module.drop_prob for module in modules if isinstance(module, DropPath))
+    assert not any(module.p for module in modules if isinstance(module, nn.Dropout))
+    assert not getattr(network.body, "drop_rate", 0.0)
+
+
+def test_images_of_a_size_that_a_transformer_cannot_take_are_refused_with_what_to_change() -> None:
+    with pytest.raises(ConfigurationError, match="images of 40 px: .*patch size") as caught:
+        build(scratch("test_vit"), 5, 40)(torch.zeros(1, 3, 40, 40))
+    assert "data.image_size" in caught.value.hint

@@ -87,6 +87,11 @@ def test_an_unknown_recipe_offers_the_closest() -> None:
         ("[[stages]]\nname = 'a'\n[stages.modle]\ndropout = 0", "unknown key 'stages.0.modle'", ""),
         ("[[stages]]\nname = 'a'\n[stages.run]\nseed = 1", "it belongs to the whole run", ""),
         ("[[stages]]\nname = 'a'\n[[stages]]\nname = 'a'", "stage names must differ", ""),
+        (
+            "[run]\nselect = 'loss'\n[[stages]]\nname = 'a'\n[[stages]]\nname = 'b'\n[stages.loss]\nname = 'bce'",
+            "run.select = loss cannot choose between stages",
+            "",
+        ),
         ("name = ", "not valid TOML", ""),
     ],
 )
