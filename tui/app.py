@@ -51,7 +51,7 @@ class ClfApp(KeyOrderApp):
         Binding("w", "start_worker", "Worker", id="worker.start", tooltip="Start a worker in the background"),
         Binding("W", "stop_worker", "Stop worker", show=False, id="worker.stop", tooltip="Stop the worker"),
         Binding("R", "recipes", "Recipes", show=False, id="app.recipes", tooltip="Browse the recipes"),
-        Binding("t", "next_theme", "Theme", show=False, id="app.theme", tooltip="The next theme"),
+        Binding("t", "next_theme", "Next theme", show=False, id="app.theme", tooltip="The next theme"),
         Binding("question_mark", "keys", "Help", key_display="?", id="app.help", tooltip="All keys"),
         Binding("ctrl+z", "suspend_process", "Suspend", show=False, id="app.suspend"),
         Binding("q", "leave", "Quit", id="app.quit", tooltip="Quit; a worker in the background goes on"),

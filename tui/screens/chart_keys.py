@@ -31,14 +31,18 @@ class ChartKeys(JobActions, metaclass=AbstractScreen):
         Binding("0", "reset", "Show all", show=False, id="chart.reset"),
         Binding("left,h", "sideways(-1)", "Left", show=False, id="chart.left", tooltip="Pan, or move the cursor"),
         Binding("right,l", "sideways(1)", "Right", show=False, id="chart.right", tooltip="Pan, or move the cursor"),
-        Binding("shift+left,H", "sideways(-10)", "Far left", show=False, id="chart.far_left", tooltip="Ten times that"),
-        Binding("shift+right,L", "sideways(10)", "Far right", show=False, id="chart.far_right", tooltip="As far"),
+        Binding(
+            "shift+left,H", "sideways(-10)", "Far left", show=False, id="chart.far_left", tooltip="Ten times as far"
+        ),
+        Binding(
+            "shift+right,L", "sideways(10)", "Far right", show=False, id="chart.far_right", tooltip="Ten times as far"
+        ),
         Binding("c", "cursor", "Cursor", id="chart.cursor", tooltip="Read every series exactly at one place"),
         Binding("m", "smooth", "Smooth", id="chart.smooth", tooltip="Smoothing: off, 0.6, 0.9, 0.97"),
         Binding("g", "log_y", "Log y", id="chart.log", tooltip="Logarithmic y axis"),
         Binding("i", "x_axis", "X axis", show=False, id="chart.x", tooltip="x counts epochs, steps or time"),
         Binding("right_square_bracket", "turn(1)", "Next chart", key_display="]", show=False, id="charts.next"),
-        Binding("left_square_bracket", "turn(-1)", "Previous", key_display="[", show=False, id="charts.previous"),
+        Binding("left_square_bracket", "turn(-1)", "Previous chart", key_display="[", show=False, id="charts.previous"),
     ]
 
     def __init__(self) -> None:

@@ -31,7 +31,7 @@ class ChooseScreen(Dialog[str]):
         for key, (name, said) in self._choices.items():
             table.add_row(Text(key, "bold"), Text(name), Text(said, "dim", overflow="fold"))
         with Vertical() as box:
-            box.border_title, box.border_subtitle = self._title, "esc leaves"
+            box.border_title, box.border_subtitle = self._title, "esc closes"
             yield Static(table)
 
     def action_answer(self, key: str) -> None:

@@ -14,7 +14,7 @@ from db.records import JobRecord
 from tui import units
 from tui.screens.merged import plain
 from tui.screens.preview import flat
-from tui.states import SIGNS
+from tui.states import SIGNS, data
 from tui.themes import STATE_COLOURS
 
 # what is sorted by -> title of its column, and where the first row has the best of it
@@ -74,8 +74,15 @@ def settings_table(jobs: Sequence[JobRecord], signs: Mapping[int, Text], inks: M
     table.add_row(Text("setting", inks["quiet"]), *(signs[job.id] for job in jobs))
     for key in differing:
         values = [recipes[job.id].get(key) for job in jobs]
-        table.add_row(Text(key), *(_short("–" if value is None else plain(value)) for value in values))
+        table.add_row(Text(key), *(_short(value) for value in _sayings(key, values)))
     return table
+
+
+def _sayings(key: str, values: Sequence[Any]) -> list[str]:
+    """The values of a setting in words; a folder by its name where that tells it from the others."""
+    said = ["–" if value is None else plain(value) for value in values]
+    names = [data(value) for value in said] if key == "data.source" else said
+    return names if len(set(names)) == len(set(said)) else said
 
 
 def _says_nothing(key: str) -> bool:

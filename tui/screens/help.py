@@ -50,7 +50,7 @@ class HelpScreen(Dialog[None]):
 def grouped(bindings: Iterable[ActiveBinding]) -> dict[str, list[tuple[str, str, str]]]:
     """(keys, what they do, action id) under the name of what they act on."""
     merged: dict[tuple[str, str], tuple[list[str], Binding]] = {}
-    for active in bindings:
+    for active in sorted(bindings, key=_place):
         binding = active.binding
         if not binding.description or not binding.id:  # without an id it is Textual's own: scrolling, copying
             continue
@@ -62,6 +62,13 @@ def grouped(bindings: Iterable[ActiveBinding]) -> dict[str, list[tuple[str, str,
         found.setdefault(title, []).append(row)
     order = sorted(found, key=lambda title: (title == EVERYWHERE, title == MOVING))
     return {title: found[title] for title in order}
+
+
+def _place(active: ActiveBinding) -> int:
+    """Where the binding stands among those of its class and of what that builds on; Textual puts its own keys first."""
+    declared = (vars(one).get("BINDINGS", ()) for one in reversed(type(active.node).__mro__))
+    ids = [getattr(binding, "id", None) for bindings in declared for binding in bindings]
+    return ids.index(active.binding.id) if active.binding.id in ids else -1
 
 
 def _key(binding: Binding) -> str:

@@ -22,7 +22,7 @@ from tui.charts.panels import View, reach_of
 from tui.feed import Overview
 from tui.screens import run_files
 from tui.screens.chart_keys import CHART_ACTIONS, ChartKeys
-from tui.screens.job_texts import events_table, recipe_text, results_table
+from tui.screens.job_texts import events_table, no_results, recipe_text, results_table
 from tui.themes import palette
 from tui.widgets.chart_panel import ChartPanel
 from tui.widgets.job_summary import JobSummary
@@ -151,7 +151,7 @@ class JobScreen(ChartKeys):
             self._say(tab, await asyncio.to_thread(recipe_text, job, self.clf.home, palette(self.app)))
         elif tab == "results":
             found = await asyncio.to_thread(run_files.results, Path(job.run_dir)) if job.run_dir else None
-            none = Text("no results yet: they are written when the run ends", palette(self.app)["quiet"])
+            none = Text(no_results(job), palette(self.app)["quiet"])
             self._say(tab, results_table(found, palette(self.app)) if found else none)
         elif tab == "events":
             events = await self.clf.feed.read(lambda connection: records.events(connection, job.id))

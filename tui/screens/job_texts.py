@@ -18,9 +18,9 @@ from tui import units
 from tui.screens.merged import merged_text, plain
 from tui.screens.preview import differences
 from tui.screens.run_files import Results
-from tui.screens.side_by_side import SideBySide, balanced
+from tui.screens.side_by_side import SideBySide, in_columns
 
-_FIGURES = {"f1": "macro F1", "top5": "top-5 accuracy", "loss": "loss"}
+_FIGURES = {"f1": "macro F1", "top5": "top-5", "loss": "loss"}
 EVENT_COLOURS = {"failed": "error", "out_of_memory": "warning", "warning": "warning", "recovered": "accent"}
 
 
@@ -43,11 +43,7 @@ def recipe_text(job: JobRecord, home: Home, inks: dict[str, str]) -> Text | Grou
             text.append(f"  {key}", "bold").append(f"  {plain(before)} → ", inks["quiet"])
             text.append(f"{plain(after)}\n", inks["accent"])
         text.append("\n")
-    about, *sections = [block for block in merged_text(frozen, former, inks).split("\n\n") if block]
-    for block in (about, *sections):
-        block.rstrip()
-    text.append_text(about).append("\n")
-    return Group(text, SideBySide(*(balanced(sections, columns) for columns in (4, 3, 2, 1))))
+    return Group(text, in_columns(merged_text(frozen, former, inks)))
 
 
 def events_table(events: Sequence[EventRecord], inks: dict[str, str]) -> Table | Text:
@@ -62,9 +58,16 @@ def events_table(events: Sequence[EventRecord], inks: dict[str, str]) -> Table |
     return table
 
 
+def no_results(job: JobRecord) -> str:
+    """Why there are none."""
+    if job.finished_at is None:
+        return "no results yet: they are written when the run ends"
+    return "no results: this run was not evaluated on its test images"
+
+
 def results_table(found: Results, inks: dict[str, str]) -> Group:
     """Figures, the worst classes first, the most confused pairs, the surest mistakes."""
-    figures = "   ".join(f"{_FIGURES.get(name, name)} {_figure(name, value)}" for name, value in found.metrics.items())
+    figures = "  ".join(f"{_FIGURES.get(name, name)} {_figure(name, value)}" for name, value in found.metrics.items())
     classes = _grid(("class", "precision", "recall", "F1", "images"), inks)
     for row in sorted(found.classes, key=lambda row: float(row.get("f1", 0))):
         f1 = float(row.get("f1", 0))
@@ -73,7 +76,7 @@ def results_table(found: Results, inks: dict[str, str]) -> Group:
         classes.add_row(str(row.get("class", "")), *numbers, figure, str(row.get("images", "")))
     mistakes = _mistakes(found, inks)
     beside = SideBySide([classes, mistakes], [Group(classes, Text(""), mistakes)])
-    return Group(Text(f"{units.count(found.images, 'test image')}   {figures}\n", "bold"), beside)
+    return Group(Text(f"{units.count(found.images, 'test image')}  {figures}\n", "bold"), beside)
 
 
 def _mistakes(found: Results, inks: dict[str, str]) -> Group:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 from typing import ClassVar
 
@@ -98,7 +100,7 @@ class RecipesScreen(LiveScreen):
         except ClfError as error:
             text.append(f"{error.message}\n{error.hint}\n\n", inks["error"])
         try:
-            for line in found.path.read_text(encoding="utf-8", errors="replace").splitlines():
+            for line in flowing(found.path.read_text(encoding="utf-8", errors="replace").splitlines()):
                 ink = inks["quiet"] if line.startswith("#") else "bold" if line.startswith("[") else ""
                 text.append(f"{line}\n", ink)
         except OSError as error:
@@ -148,3 +150,14 @@ class RecipesScreen(LiveScreen):
             self.notify(str(error), title=f"{editor} could not be started", severity="error")
         self._list(found.name)
         self._show(self.chosen)
+
+
+def flowing(lines: Iterable[str]) -> list[str]:
+    """The lines, with a sentence of a comment that goes on in the next line on one: the screen folds it anew."""
+    found: list[str] = []
+    for line in lines:
+        if found and found[-1].startswith("# ") and not found[-1].endswith((".", ":")) and re.match(r"# \w", line):
+            found[-1] += line[1:]
+        else:
+            found.append(line)
+    return found

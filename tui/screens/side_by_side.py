@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
@@ -27,6 +27,14 @@ class SideBySide:
         table = Table.grid(padding=(0, GAP))
         table.add_row(*columns)
         yield table
+
+
+def in_columns(document: Text) -> Group:
+    """TOML with what stands before its first section on top, and the sections in up to four columns below."""
+    about, *sections = [block for block in document.split("\n\n") if block]
+    for block in (about, *sections):
+        block.rstrip()
+    return Group(about, Text(""), SideBySide(*(balanced(sections, columns) for columns in (4, 3, 2, 1))))
 
 
 def balanced(blocks: Sequence[Text], columns: int) -> list[Text]:

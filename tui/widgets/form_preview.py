@@ -13,6 +13,7 @@ from recipes.recipe import Recipe
 from tui.charts.picture import Picture
 from tui.screens import preview
 from tui.screens.merged import merged_text, plain
+from tui.screens.side_by_side import in_columns
 from tui.themes import palette
 from tui.widgets.chart import Chart
 
@@ -50,7 +51,7 @@ class FormPreview(Vertical):
         self.query_one("#changes", Static).update(changes)
         self.query_one("#rate", Chart).show(preview.learning_rate(recipe))
         old = {key: value for key, value, _ in changed}
-        self.query_one("#toml", Static).update(merged_text(after, old, palette(self.app)))
+        self.query_one("#toml", Static).update(in_columns(merged_text(after, old, palette(self.app))))
 
     def turn_page(self, by: int) -> None:
         """Scroll the TOML by a page."""

@@ -11,6 +11,7 @@ from tui import units
 from tui.states import SIGNS, data, doing, progress, remaining, short
 from tui.themes import STATE_COLOURS
 
+MOST = 36  # cells of a column of words
 BAR = 3  # cells of the progress bar beside the epoch
 
 
@@ -104,21 +105,25 @@ COLUMNS = (
 BY_KEY = {column.key: column for column in COLUMNS}
 
 
-def fitting(width: int, names_differ: bool = False) -> list[tuple[Column, int]]:
+def fitting(width: int, jobs: Sequence[JobRecord] = ()) -> list[tuple[Column, int]]:
     """The columns for `width` cells with the width of each; a gap of one cell stands between them.
 
-    The recipe gets a column of its own only where jobs were given other names.
+    The recipe gets a column of its own only where jobs were given other names. What is left over goes to the words
+    that need it, names first, and then to all columns of words.
     """
+    names_differ = any(job.name != job.recipe_name for job in jobs)
     kept = [column for column in COLUMNS if column.key != "recipe" or names_differ]
     while len(kept) > 2 and sum(column.width + 1 for column in kept) > width + 1:
         kept.remove(min(kept, key=lambda column: column.importance))
     spare = width + 1 - sum(column.width + 1 for column in kept)
     flexible = [column for column in kept if column.flexible]
     widths = {column.key: column.width for column in kept}
-    for index, column in enumerate(flexible):
-        share = min(20 if column.key == "name" else 12, spare // (len(flexible) - index))
-        widths[column.key] += max(0, share)
-        spare -= max(0, share)
+    needed = [max((len(column.text(job, 0.0)) for job in jobs), default=0) - column.width for column in flexible]
+    shares = [*zip(flexible, needed, strict=True), *((column, spare // len(flexible)) for column in flexible)]
+    for column, wanted in shares:
+        share = max(0, min(spare, wanted, MOST - widths[column.key]))
+        widths[column.key] += share
+        spare -= share
     return [(column, widths[column.key]) for column in kept]
 
 

@@ -128,8 +128,7 @@ class JobTable(ScrollView, can_focus=True):
         self.selected = ids[min(place, len(ids) - 1)] if ids else None
 
     def _lay_out(self) -> bool:
-        names_differ = any(job.name != job.recipe_name for job in self._jobs)
-        columns = fitting(max(0, self.scrollable_content_region.width), names_differ)
+        columns = fitting(max(0, self.scrollable_content_region.width), self._jobs)
         changed, self._columns = columns != self._columns, columns
         return changed
 

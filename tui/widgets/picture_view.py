@@ -133,9 +133,12 @@ class PictureView(Vertical, can_focus=True):
 
     def _say(self, count: int) -> None:
         other = KINDS[(self._kind + 1) % len(KINDS)]
-        here = f"{count} {WORST}" if KINDS[self._kind] == WORST else f"{SHEET}: as evaluated, as augmented, as mixed"
-        parts = [here, f"] {other}", f"×{ZOOMS[self._zoom]:g}" if self._zoom else "+ larger", graphics.note()]
-        self.query_one(".status", Static).update("   ".join(part for part in parts if part))
+        here = f"{count or 'no'} {WORST}" if KINDS[self._kind] == WORST else f"{SHEET}: as evaluated, augmented, mixed"
+        said = f"{here}   ] {other}"
+        for part in (f"×{ZOOMS[self._zoom]:g}" if self._zoom else "+ larger", graphics.note()):
+            if part and len(said) + 3 + len(part) <= self.size.width:
+                said += f"   {part}"
+        self.query_one(".status", Static).update(said)
 
     def _widgets(self, pictures: Sequence[Shown], room: int) -> list[Widget]:
         if not pictures:
@@ -155,7 +158,7 @@ class PictureView(Vertical, can_focus=True):
 
     def _nothing(self) -> str:
         if KINDS[self._kind] == WORST:
-            return "no mistakes to show: they are known once the run was evaluated on its test images"
+            return "mistakes are known once the run was evaluated on its test images"
         if self._child is not None:
             return "drawing what the network sees: images as evaluated, as augmented, as mixed ..."
         return self._trouble or "press enter to draw a contact sheet: images as evaluated, as augmented, as mixed"
