@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from typing import Any
 
@@ -78,5 +79,11 @@ def without_none(value: Any) -> Any:
 
 
 def to_toml(document: dict[str, Any]) -> str:
-    """The document as TOML text."""
-    return tomli_w.dumps(without_none(document))
+    """The document as TOML text: simple lists on one line, no tables that say nothing."""
+    text = tomli_w.dumps(without_none(document))
+    listed = re.sub(r"(?m)^(\w+ = )\[\n((?:    [^\s\[{].*\n)+)\]$", _on_one_line, text)
+    return re.sub(r"(?m)^\[[\w.]+\]\n(?:\n+|\Z)(?=\[|\Z)", "", listed).rstrip("\n") + "\n"
+
+
+def _on_one_line(found: re.Match[str]) -> str:
+    return f"{found[1]}[{' '.join(line.strip() for line in found[2].splitlines()).rstrip(',')}]"

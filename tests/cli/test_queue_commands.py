@@ -91,6 +91,18 @@ def test_the_editor_edits_the_recipe(clf: Clf, tmp_path: Path, monkeypatch: pyte
     assert json.loads(clf("status", "--json").out)[0]["recipe"]["run"]["epochs"] == 5
 
 
+def test_without_a_terminal_no_editor_is_started_that_was_not_asked_for(
+    clf: Clf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("VISUAL", raising=False)
+    monkeypatch.delenv("EDITOR", raising=False)
+    clf("enqueue", "demo")
+    refused = clf("edit", "1")
+    assert (refused.code, refused.out) == (2, "")
+    assert "no terminal" in refused.err
+    assert "--set KEY=VALUE" in refused.err
+
+
 def test_rm_removes_finished_jobs_only(clf: Clf) -> None:
     clf("enqueue", "demo", "--seeds", "1,2")
     assert clf("rm", "1", "--yes").code == 1

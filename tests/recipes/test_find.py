@@ -112,6 +112,13 @@ def test_what_is_shown_as_toml_reads_back_as_the_same_recipe() -> None:
         assert validate(tomllib.loads(to_toml(recipe.model_dump(mode="json"))), name) == recipe
 
 
+def test_toml_has_no_empty_tables_and_its_lists_stand_on_one_line() -> None:
+    text = to_toml(find.load("two_stage").model_dump(mode="json"))
+    assert "splits = [0.7, 0.15, 0.15]\n" in text
+    assert not [each for each in text.split("\n\n") if each.startswith("[") and "\n" not in each]
+    assert to_toml({"classes": ["a  b", "c, [d]"], "none": {}, "last": {}}) == 'classes = ["a  b", "c, [d]"]\n'
+
+
 @pytest.mark.parametrize(
     ("pair", "message", "hint"),
     [

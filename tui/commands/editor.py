@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -22,8 +23,11 @@ def edit_text(text: str, suffix: str) -> str | None:
 
 
 def open_in_editor(path: Path) -> None:
-    """Wait until the person's editor has closed `path`; UsageError when there is no editor or it failed."""
-    command = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
+    """Wait until the person's editor has closed `path`; UsageError without an editor, a terminal for it, or success."""
+    command = os.environ.get("VISUAL") or os.environ.get("EDITOR")
+    if not command and not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise UsageError("there is no terminal to edit in", "set EDITOR, or use --set KEY=VALUE")
+    command = command or "vi"
     try:
         code = subprocess.run([*shlex.split(command), str(path)], check=False).returncode
     except OSError as error:

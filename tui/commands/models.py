@@ -14,7 +14,7 @@ def register(app: typer.Typer) -> None:
 
 
 def models(
-    pattern: Annotated[str, typer.Argument(metavar="[PATTERN]", help="A word, or a pattern such as 'resnet*d'.")] = "*",
+    pattern: Annotated[str, typer.Argument(metavar="PATTERN", help="A word, or a pattern such as 'resnet*d'.")] = "*",
     pretrained: Annotated[bool, typer.Option("--pretrained", help="Only models with published weights.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output.")] = False,
 ) -> None:

@@ -25,11 +25,11 @@ def merged_text(document: Mapping[str, Any], changed: Mapping[str, Any], inks: M
 
 
 def keyed_lines(toml: str) -> Iterator[tuple[str, str]]:
-    """(flat key, line) of each line; sections without settings are left out, lists stand on one line.
+    """(flat key, line) of each line.
 
     Keys are those of `preview.flat`: ``run.epochs``, and ``stages.head.optim.lr`` by the name of the stage.
     """
-    lines = _compact(toml).splitlines()
+    lines = toml.splitlines()
     section, stage = "", ""
     for index, line in enumerate(lines):
         if line.startswith("["):
@@ -37,20 +37,11 @@ def keyed_lines(toml: str) -> Iterator[tuple[str, str]]:
             following = next((other for other in lines[index + 1 :] if other), "[")
             if line.startswith("[[") and (named := re.match(r'name = "(.*)"', following)):
                 stage = named[1]
-            if not line.startswith("[[") and following.startswith("["):
-                continue
             yield "", line
         else:
             name, equals, _ = line.partition(" = ")
             path = section.replace("stages", f"stages.{stage}", 1) if section.startswith("stages") else section
             yield (f"{path}.{name}" if path else name) if equals else "", line
-
-
-def _compact(toml: str) -> str:
-    """Lists on one line, one empty line at most."""
-    listed = re.sub(r"\[\n((?:    .*\n)+)\]", lambda found: f"[{' '.join(found[1].split()).rstrip(',')}]", toml)
-    without = re.sub(r"(?m)^\[stages\.\w+\]\n(?=\n|\Z)", "", listed)
-    return re.sub(r"\n{3,}", "\n\n", without)
 
 
 def plain(value: Any) -> str:
