@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import Field, ValidationError, model_validator
@@ -156,7 +157,7 @@ def validate(document: dict[str, Any], where: str) -> Recipe:
     try:
         return Recipe.model_validate(document)
     except ValidationError as error:
-        raise RecipeError(*_explain(error, where)) from error
+        raise RecipeError(*_explain(error, where, document)) from error
 
 
 EXPECTED = {  # where pydantic's own words would show its insides
@@ -166,18 +167,21 @@ EXPECTED = {  # where pydantic's own words would show its insides
 KINDS = {"int": "a whole number", "bool": "true, false"}
 
 
-def _explain(error: ValidationError, where: str) -> tuple[str, str]:
+def _explain(error: ValidationError, where: str, document: dict[str, Any]) -> tuple[str, str]:
     found = error.errors(include_url=False)
     first = found[0]
-    path = ".".join(str(part) for part in first["loc"])
+    parts = _parts(first["loc"], document)
+    path = ".".join(parts)
     if first["type"] == "extra_forbidden":
         *sections, key = [str(part) for part in first["loc"]]
         hint = _in_a_section(sections, key) or closest(key, _known_keys(sections)) or _listing(sections)
         return f"{where}: unknown key '{path}'", hint
     message, hint = first["msg"].removeprefix("Value error, "), ""
-    field = ".".join(str(part) for part in first["loc"][:2])
+    field = ".".join(parts[:2])
     if field in EXPECTED:
         path, message = field, EXPECTED[field]
+    elif first["type"] == "string_type":
+        message = "expected text"
     elif first["type"] in ("model_type", "dict_type") and path:
         message, hint = "expected a section", f"set its fields, as {path}.KEY = VALUE"
     elif (kind := KINDS.get(path.rpartition(".")[2])) and len(found) > 1 and found[1]["type"] == "literal_error":
@@ -186,6 +190,15 @@ def _explain(error: ValidationError, where: str) -> tuple[str, str]:
     given = first["input"]
     shown = f", not {given!r}" if isinstance(given, str | int | float | bool) and repr(given) not in message else ""
     return f"{where}: {path + ': ' if path else ''}{message}{shown}", hint
+
+
+def _parts(location: Sequence[int | str], document: dict[str, Any]) -> list[str]:
+    """A field's path as one writes it: a stage by its name, where it has one."""
+    parts = [str(part) for part in location]
+    if len(location) > 1 and location[0] == "stages" and isinstance(location[1], int):
+        stage = document["stages"][location[1]]
+        parts[1] = str(stage.get("name", parts[1])) if isinstance(stage, dict) else parts[1]
+    return parts
 
 
 def _in_a_section(sections: list[str], key: str) -> str:

@@ -12,9 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class Section(BaseModel):
-    """Frozen; unknown keys are refused."""
+    """Frozen; unknown keys are refused. A number is a fine name: a folder ``2024``, the job ``12``."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, coerce_numbers_to_str=True)
 
     @model_validator(mode="before")
     @classmethod

@@ -84,7 +84,7 @@ def test_an_unknown_recipe_offers_the_closest() -> None:
         ("[run]\nbatch_size = 10\naccumulation = 3", "cannot be split into 3 equal micro-batches", ""),
         ("[run]\nepochs = 2\n[schedule]\nwarmup_epochs = 2", "leaves nothing of its 2 epochs", ""),
         ("[[stages]]\nname = 'a'\n[stages.model]\nname = 'x'", "stages.a.model.name cannot be set in a stage", ""),
-        ("[[stages]]\nname = 'a'\n[stages.modle]\ndropout = 0", "unknown key 'stages.0.modle'", ""),
+        ("[[stages]]\nname = 'a'\n[stages.modle]\ndropout = 0", "unknown key 'stages.a.modle'", ""),
         ("[[stages]]\nname = 'a'\n[stages.run]\nseed = 1", "it belongs to the whole run", ""),
         ("[[stages]]\nname = 'a'\n[[stages]]\nname = 'a'", "stage names must differ", ""),
         (
@@ -129,9 +129,10 @@ def test_toml_has_no_empty_tables_and_its_lists_stand_on_one_line() -> None:
         ("data.splits=[0.5,0.5]", "data.splits: expected three shares that sum to 1", ""),
         ("optim=3", "optim: expected a section, not 3", "set its fields, as optim.KEY = VALUE"),
         ("run.early_stopping=3", "run.early_stopping: expected a section, not 3", "run.early_stopping.KEY"),
-        ("stages.head.optim=3", "stages.0.optim: expected a section, not 3", "stages.0.optim.KEY"),
+        ("stages.head.optim=3", "stages.head.optim: expected a section, not 3", "stages.head.optim.KEY"),
+        ("data.source=[1]", "data.source: expected text", ""),
         ("lr=1", "unknown key 'lr'", "did you mean 'optim.lr'?"),
-        ("stages.head.lr=1", "unknown key 'stages.0.lr'", "did you mean 'optim.lr'?"),
+        ("stages.head.lr=1", "unknown key 'stages.head.lr'", "did you mean 'optim.lr'?"),
     ],
 )
 def test_a_value_that_does_not_fit_is_explained_in_the_recipes_own_words(pair: str, message: str, hint: str) -> None:
@@ -149,6 +150,11 @@ def test_set_reads_toml_values_and_plain_words() -> None:
         "model": {"name": "resnet18", "pretrained": False},
         "data": {"splits": [0.6, 0.2, 0.2]},
     }
+
+
+def test_a_folder_or_a_job_may_be_called_by_a_number() -> None:
+    recipe = find.load("two_stage", overrides=assignments(["data.source=2024", "model.init_from=12"]))
+    assert (recipe.data.source, recipe.model.init_from) == ("2024", "12")
 
 
 def test_set_reaches_into_a_stage_by_name() -> None:

@@ -40,7 +40,7 @@ ELSEWHERE = {
     "copy": "duplicate", "clone": "duplicate", "change": "edit", "set": "edit", "update": "edit",
     "group": "worker --device", "parallel": "worker --device", "daemon": "worker", "work": "worker",
     "shutdown": "worker stop", "pueued": "worker", "graph": "plot", "chart": "plot", "curves": "plot",
-    "completions": "completion", "help": "--help", "version": "--version",
+    "compare": "plot", "diff": "plot", "completions": "completion", "help": "--help", "version": "--version",
 }  # fmt: skip
 
 
