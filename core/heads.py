@@ -74,6 +74,13 @@ def classifier_name(model: nn.Module) -> str:
     )
 
 
+def output_layer_name(model: nn.Module) -> str:
+    """The dotted name of the layer that gives the class scores: the classifier itself, or an MlpHead's last layer."""
+    name = classifier_name(model)
+    classifier = model.get_submodule(name)
+    return f"{name}.{len(classifier) - 1}" if isinstance(classifier, MlpHead) else name
+
+
 def put_mlp_head(model: nn.Module, classes: int, dropout: float) -> None:
     """Replace the linear classifier of a timm `model` by an MlpHead, in place."""
     name = classifier_name(model)

@@ -70,7 +70,7 @@ def find_rate(
     (plan,) = resolved(recipe.plan()[-1:], [PROBE_BATCH])
     torch.manual_seed(step_seed(recipe.run.seed, 0, "weights"))
     network = build(plan.model, len(manifest.classes), plan.data.image_size)
-    for line in start_from(network.body, init_from) if init_from else ():
+    for line in start_from(network.body, init_from, manifest.classes) if init_from else ():
         yield Warned("weights", line)
     learner = _learner(recipe, plan, manifest, device, network)
     size = batch_size(plan)

@@ -65,7 +65,7 @@ def prepare(
     regularisation.check(plans)
     if saved is None:
         start = init_from or _named_file(recipe)
-        for line in start_from(network.body, start) if start else ():
+        for line in start_from(network.body, start, manifest.classes) if start else ():
             yield Warned("weights", line)
     else:
         _restore(network, saved["weights"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import sys
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from core.heads import classifier_name
+from core.heads import classifier_name, output_layer_name
 from recipes.errors import ConfigurationError
 
 
@@ -31,6 +32,11 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     A state dict may lie under ``state_dict``, ``model`` or ``weights`` (clf's own checkpoints). Raises
     ConfigurationError when the file is missing or holds no weights.
     """
+    return _state_dict(_content(path), path)
+
+
+def _content(path: Path) -> Any:
+    """What lies in a weights file: tensors and plain data."""
     if not path.is_file():
         raise ConfigurationError(f"no weights file {path}", "check model.weights (--weights FILE)")
     try:
@@ -38,12 +44,11 @@ def read_weights(path: Path) -> dict[str, Tensor]:
             from safetensors.torch import load_file
 
             return load_file(path)
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        return torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, OSError) as error:
         raise _not_weights(path, error) from error
     except Exception as error:  # safetensors' own error derives from Exception alone
         raise _not_weights(path, error) from error
-    return _state_dict(content, path)
 
 
 def _not_weights(path: Path, error: Exception) -> ConfigurationError:
@@ -83,21 +88,30 @@ def load_backbone(model: nn.Module, tensors: dict[str, Tensor], path: Path) -> F
     return fit
 
 
-def start_from(model: nn.Module, path: Path) -> tuple[str, ...]:
+def start_from(model: nn.Module, path: Path, classes: Sequence[str]) -> tuple[str, ...]:
     """Copy what fits from another run's weights; a line for every tensor that did not.
 
-    Raises ConfigurationError when nothing fits, or the file holds no weights.
+    The last layer fits only where that run told the same `classes` apart: as many others would be mistaken for them.
+    A new one has torch's own initialisation, whatever the model's. Raises ConfigurationError when nothing fits, or the
+    file holds no weights.
     """
-    fit = copy_fitting(model, read_weights(path))
+    content, last = _content(path), output_layer_name(model)
+    known = content.get("classes") if isinstance(content, dict) else None
+    others = isinstance(known, list) and known != list(classes)
+    fit = copy_fitting(model, _state_dict(content, path), without=last if others else None)
     if fit.matched == 0:
         raise ConfigurationError(f"nothing in {path} fits the model", "start from a run of the same architecture")
+    layer = model.get_submodule(last)
+    if isinstance(layer, nn.Linear) and any(line.startswith(f"{last}.weight:") for line in fit.misfits):
+        layer.reset_parameters()
     return tuple(f"{path.name}: {line}" for line in fit.misfits)
 
 
-def copy_fitting(model: nn.Module, tensors: dict[str, Tensor]) -> Fit:
+def copy_fitting(model: nn.Module, tensors: dict[str, Tensor], *, without: str | None = None) -> Fit:
     """Copy every tensor whose name and shape fit into `model`; list those that do not.
 
-    A transformer's position embedding is resampled where it belongs to another image size.
+    The layer `without` is left as it is: it tells other classes apart. A transformer's position embedding is resampled
+    where it belongs to another image size.
     """
     own = model.state_dict()
     odd = [name for name, value in tensors.items() if name in own and own[name].shape != value.shape]
@@ -115,6 +129,8 @@ def copy_fitting(model: nn.Module, tensors: dict[str, Tensor]) -> Fit:
                 misfits.append(f"{name}: not in the file")
         elif given.shape != value.shape:
             misfits.append(f"{name}: shape {tuple(given.shape)} in the file, {tuple(value.shape)} in the model")
+        elif without is not None and name.startswith(f"{without}."):
+            misfits.append(f"{name}: of other classes than this data's, so it begins anew")
         else:
             fitting[name] = given
     misfits.extend(f"{name}: not in the model" for name in tensors if name not in own)

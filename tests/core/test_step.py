@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from core.models import build
 from core.optim import build_optimizer
 from core.precision import Numbers
 from core.step import Learner, right_answers, take_step
+from core.weights import start_from
 from recipes.errors import ConfigurationError
 from recipes.recipe import Recipe
 from recipes.sections import Augment, Loss, LossName, Model, Optim
@@ -137,6 +139,40 @@ def test_a_run_starts_from_anothers_weights_and_names_what_did_not_fit(recipe: M
     assert "extra: not in the model" in told[1]
     ours = load(tmp_path / "second" / LAST)["weights"]
     assert torch.equal(ours["conv1.0.weight"], content["weights"]["conv1.0.weight"])
+
+
+@pytest.mark.parametrize("head", ["linear", "mlp"])
+def test_a_classifier_of_as_many_other_classes_is_not_taken_for_these(
+    recipe: Make, run: Go, tmp_path: Path, head: str
+) -> None:
+    """Its shape fits; the numbers it gives are those of other things."""
+    still = ("run.epochs=1", "optim.lr=1e-30", "optim.weight_decay=0", f"model.head={head}", "run.seed=1")
+    run(recipe(*still), "first")
+    content = load(tmp_path / "first" / LAST)
+    content["classes"] = [f"a {name}" for name in content["classes"]]
+    save(content, tmp_path / "other.pt")
+    last = "fc.9" if head == "mlp" else "fc"
+    for file, misfits in ((tmp_path / "first" / LAST, []), (tmp_path / "other.pt", [f"{last}.weight", f"{last}.bias"])):
+        events = run(recipe(*still, "run.seed=2"), file.stem, init_from=file)
+        told = [event.message.split(": ")[1] for event in events if isinstance(event, Warned)]
+        assert told == misfits
+        ours = load(tmp_path / file.stem / LAST)["weights"]
+        trained = {f"{last}.weight", f"{last}.bias"}
+        copied = {name for name, value in content["weights"].items() if torch.equal(ours[name], value)}
+        assert trained & copied == (trained if not misfits else set())
+        assert "conv1.0.weight" in copied
+        assert head == "linear" or "fc.1.weight" in copied
+
+
+def test_a_new_classifier_on_anothers_weights_starts_near_the_loss_of_guessing(tmp_path: Path) -> None:
+    """timm's own initialisation of this one is made for training from scratch."""
+    torch.manual_seed(0)
+    model = Model(name="test_efficientnet", pretrained=False)
+    body = build(model, 4, 32).body
+    save({"weights": build(model, 9, 32).body.state_dict()}, tmp_path / "other.pt")
+    start_from(body, tmp_path / "other.pt", list("abcd"))
+    bound = 1 / math.sqrt(body.get_classifier().in_features)  # type: ignore[operator]
+    assert body.get_classifier().weight.abs().max().item() <= bound  # type: ignore[operator]
 
 
 def test_a_file_with_nothing_in_common_is_refused(recipe: Make, run: Go, tmp_path: Path) -> None:
