@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+import unicodedata
 from pathlib import Path
 
 import torch
@@ -46,19 +47,20 @@ def _counts(manifest: Manifest) -> Tensor:
 
 
 def read_class_weights(path: Path, classes: tuple[str, ...]) -> Tensor:
-    """The weights of a CSV file with the columns ``class,weight``; every class exactly once.
+    """The weights of a CSV file with the columns ``class,weight``; every class exactly once, one above 0 at least.
 
     Raises ConfigurationError naming the line.
     """
     try:
         rows = list(csv.DictReader(path.read_text(encoding="utf-8-sig").splitlines()))
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ConfigurationError(f"cannot read class weights {path}: {error}", "check --class-weights") from error
     found: dict[str, float] = {}
     for line, row in enumerate(rows, start=2):
         if not {"class", "weight"} <= row.keys():
             raise ConfigurationError(f"{path}: the first line must be class,weight", "one class a line follows it")
-        name, weight = (row["class"] or "").strip(), _weight(row["weight"], path, line)
+        name = unicodedata.normalize("NFC", (row["class"] or "").strip())  # as the classes of a folder are
+        weight = _weight(row["weight"], path, line)
         if name not in classes:
             raise ConfigurationError(f"{path}, line {line}: no class named '{name}'", closest(name, classes))
         if name in found:
@@ -67,6 +69,8 @@ def read_class_weights(path: Path, classes: tuple[str, ...]) -> Tensor:
     missing = [name for name in classes if name not in found]
     if missing:
         raise ConfigurationError(f"{path}: no weight for class '{missing[0]}'", "give every class a line")
+    if not any(found.values()):
+        raise ConfigurationError(f"{path}: every weight is 0, so nothing would be learnt", "give a class more than 0")
     return torch.tensor([found[name] for name in classes], dtype=torch.float32)
 
 

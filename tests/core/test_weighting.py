@@ -51,7 +51,12 @@ def test_a_file_gives_the_weights_in_any_order(tmp_path: Path) -> None:
         ("class,weight\na,1\na,1\nb,1\nc,1\n", "occurs twice"),
         ("class,weight\na,1\nb,much\nc,1\n", "line 3: weight 'much'"),
         ("class,weight\na,1\nb,-1\nc,1\n", "line 3: weight '-1'"),
+        ("class,weight\na,1\nb,nan\nc,1\n", "line 3: weight 'nan'"),
+        ("class,weight\na,1\nb,inf\nc,1\n", "line 3: weight 'inf'"),
+        ("class,weight\na,1\nb\nc,1\n", "line 3: weight 'None'"),
         ("class,weight\na,1\nbb,1\nc,1\n", "no class named 'bb'"),
+        ("class,weight\na,0\nb,0.0\nc,0\n", "every weight is 0"),
+        pytest.param(f"class,weight\na,{'1' * 200_000}\n", "cannot read class weights", id="an endless field"),
     ],
 )
 def test_a_file_that_does_not_fit_is_refused_with_the_place(tmp_path: Path, text: str, reason: str) -> None:
@@ -60,3 +65,10 @@ def test_a_file_that_does_not_fit_is_refused_with_the_place(tmp_path: Path, text
     with pytest.raises(ConfigurationError) as caught:
         read_class_weights(path, MANIFEST.classes)
     assert reason in caught.value.message
+
+
+def test_names_are_read_however_a_spreadsheet_or_a_mac_wrote_them(tmp_path: Path) -> None:
+    """A byte order mark, Windows' line ends, quotes around a comma, spaces, and an accent as a letter of its own."""
+    path = tmp_path / "weights.csv"
+    path.write_bytes('\ufeffclass,weight\r\n"tea, green", 2 \r\n cafe\u0301 ,0\r\n'.encode())
+    assert read_class_weights(path, ("caf\u00e9", "tea, green")).tolist() == [0.0, 2.0]
