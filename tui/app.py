@@ -33,6 +33,8 @@ from tui.themes import THEMES
 from tui.warm_up import warm_up
 
 if TYPE_CHECKING:
+    from textual.notifications import SeverityLevel
+
     from jobs.queue import Queue
 
 LEAVE_SECONDS = 3  # from a SIGTERM until the process ends, whatever the terminal does
@@ -121,7 +123,7 @@ class ClfApp(KeyOrderApp):
 
     def _warn(self, troubles: Iterable[str]) -> None:
         for trouble in troubles:
-            self.notify(trouble, severity="warning", timeout=10, markup=False)
+            self.notify(trouble, severity="warning", timeout=10)
 
     async def _name_unknown(self) -> None:
         self._warn(await asyncio.to_thread(chosen.unknown, self._chosen))
@@ -159,6 +161,24 @@ class ClfApp(KeyOrderApp):
         self._name_clashes()
         if any(job.state == "running" for job in self.overview.jobs):
             self._tell()
+
+    def notify(
+        self,
+        message: str,
+        *,
+        title: str = "",
+        severity: SeverityLevel = "information",
+        timeout: float | None = None,
+        markup: bool = False,
+    ) -> None:
+        """Show a notice as it is worded: they quote names, paths and errors, whose brackets are no markup."""
+        del markup  # a screen's own notify always says True
+        super().notify(message, title=title, severity=severity, timeout=timeout, markup=False)
+
+    def action_help_quit(self) -> None:
+        """ctrl+c, out of habit: Textual's own answer has markup."""
+        keys = [key for key in self.active_bindings.values() if key.binding.id == "app.quit" and key.enabled]
+        self.notify(f"press {self.get_key_display(keys[0].binding) if keys else 'ctrl+q'} to quit")
 
     def act(self, verb: Callable[[Queue], Any], said: str) -> None:
         """Do something to the queue in a thread; what it refuses is shown, what it did is shown too."""

@@ -52,7 +52,7 @@ class AddScreen(LiveScreen):
 
     def compose(self) -> ComposeResult:
         self.set_class(self.app.size.width >= SIDE_BY_SIDE, "wide", update=False)
-        yield Static(self._headline(), id="headline")
+        yield Static(self._headline(), id="headline", markup=False)
         with Horizontal(id="form"):
             with VerticalScroll(id="fields", can_focus=False):
                 with Horizontal(id="recipe-row"):
@@ -73,7 +73,7 @@ class AddScreen(LiveScreen):
 
     def _recipe_field(self) -> ComposeResult:
         if self._source is not None:
-            yield Label(f"{self._source.recipe_name}, as #{self._source.id} froze it", id="recipe")
+            yield Label(f"{self._source.recipe_name}, as #{self._source.id} froze it", id="recipe", markup=False)
             return
         names = sorted(find.available(self.clf.home.recipes))
         first = self._first_recipe if self._first_recipe in names else "two_stage" if "two_stage" in names else names[0]

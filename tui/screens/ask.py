@@ -6,6 +6,7 @@ from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Vertical
+from textual.content import Content
 from textual.suggester import Suggester
 from textual.widgets import Input
 
@@ -24,7 +25,7 @@ class AskScreen(Dialog[str | None]):
 
     def compose(self) -> ComposeResult:
         with Vertical() as box:
-            box.border_title = self._title
+            box.border_title = Content(self._title)
             yield Line(self._value, placeholder=self._placeholder, suggester=self._suggester, compact=True)
 
     def on_key(self, event: events.Key) -> None:

@@ -9,6 +9,7 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Vertical
+from textual.content import Content
 from textual.widgets import Static
 
 from tui.screens.dialog import Dialog
@@ -31,7 +32,7 @@ class ChooseScreen(Dialog[str]):
         for key, (name, said) in self._choices.items():
             table.add_row(Text(key, "bold"), Text(name), Text(said, "dim", overflow="fold"))
         with Vertical() as box:
-            box.border_title, box.border_subtitle = self._title, "esc closes"
+            box.border_title, box.border_subtitle = Content(self._title), "esc closes"
             yield Static(table)
 
     def action_answer(self, key: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Vertical
+from textual.content import Content
 from textual.widgets import Label
 
 from tui.screens.dialog import Dialog
@@ -23,10 +24,10 @@ class ConfirmScreen(Dialog[str]):
 
     def compose(self) -> ComposeResult:
         with Vertical():
-            yield Label(f"[b]{self._question}[/]")
+            yield Label(Content.styled(self._question, "bold"))
             yield Label(self._explanation, markup=False)
-            said = [f"[b]{key}[/] {text}" for key, text in self._answers.items()]
-            yield Label("   ".join([*said, "[b]n[/] no"]), classes="answers")
+            said = [Content.assemble((key, "bold"), f" {text}") for key, text in (*self._answers.items(), ("n", "no"))]
+            yield Label(Content("   ").join(said), classes="answers")
 
     def action_answer(self, key: str) -> None:
         self.dismiss(key)

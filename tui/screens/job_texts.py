@@ -73,7 +73,7 @@ def results_table(found: Results, inks: dict[str, str]) -> Group:
         f1 = float(row.get("f1", 0))
         figure = Text(f"{f1:.3f}", inks["error"] if f1 < 0.5 else inks["warning"] if f1 < 0.75 else "")
         numbers = [f"{float(row.get(key, 0)):.3f}" for key in ("precision", "recall")]
-        classes.add_row(str(row.get("class", "")), *numbers, figure, str(row.get("images", "")))
+        classes.add_row(Text(str(row.get("class", ""))), *numbers, figure, str(row.get("images", "")))
     mistakes = _mistakes(found, inks)
     beside = SideBySide([classes, mistakes], [Group(classes, Text(""), mistakes)])
     return Group(Text(f"{units.count(found.images, 'test image')}  {figures}\n", "bold"), beside)
@@ -85,15 +85,14 @@ def _mistakes(found: Results, inks: dict[str, str]) -> Group:
     if found.confused:
         pairs = _grid(("most confused", "taken for", "images"), inks, words=2)
         for row in found.confused[:10]:
-            pairs.add_row(str(row.get("actual")), f"{row.get('predicted')}", str(row.get("images")))
+            pairs.add_row(*(Text(str(row.get(key, ""))) for key in ("actual", "predicted", "images")))
         parts += [pairs, Text("")]
     if found.worst:
         worst = _grid(("surest mistakes", "class", "taken for", "confidence"), inks, words=3)
         for mistake in found.worst:
             sure = float(mistake.get("confidence", 0) or 0)
-            worst.add_row(
-                mistake.get("path", ""), mistake.get("actual", ""), mistake.get("predicted", ""), f"{sure:.0%}"
-            )
+            words = [Text(mistake.get(key) or "") for key in ("path", "actual", "predicted")]
+            worst.add_row(*words, f"{sure:.0%}")
         parts.append(worst)
     return Group(*parts)
 
