@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import unicodedata
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from recipes.errors import DataError
@@ -17,6 +17,7 @@ READABLE = frozenset(
         *("ppm", "pgm", "pbm", "pnm", "avif", "jp2"),
     )
 )
+SUCH_AS = ".jpg, .png, .webp, .tif, .bmp, .gif..."
 SPLIT_NAMES = {
     "train": "train",
     "training": "train",
@@ -27,6 +28,7 @@ SPLIT_NAMES = {
     "testing": "test",
 }
 IGNORED_FOLDERS = frozenset({"__MACOSX", "@eaDir"})  # left behind by archivers and file servers
+IGNORED_FILES = frozenset({"thumbs.db", "desktop.ini"})  # and by Windows
 
 
 @dataclass(frozen=True)
@@ -41,16 +43,26 @@ class ImageFile:
 Classes = dict[str, list[ImageFile]]
 
 
-def read_folder(root: Path) -> dict[str, Classes]:
-    """What a folder holds: ``{"train": ..., "val": ...}`` for given splits, or ``{"": ...}`` for class folders alone.
+@dataclass(frozen=True)
+class Folder:
+    """What a folder holds. `splits` is ``{"train": ..., "val": ...}`` where they are given, or ``{"": ...}`` for class
+    folders alone; `others` counts, by extension, the files in class folders that are no images clf reads."""
 
-    Raises DataError, in one line, for a folder that is missing, empty, or laid out in another way.
-    """
+    splits: dict[str, Classes]
+    others: Counter[str] = field(default_factory=Counter)
+
+
+def read_folder(root: Path) -> Folder:
+    """What the folder `root` holds; raises DataError, in one line, where it is missing, empty, or laid out in another
+    way."""
     folders = _subfolders(root)
-    splits = _split_folders(root, folders)
-    if not splits:
-        return {"": _classes(root, "", folders)}
-    return {split: _classes(root, f"{name}/", _subfolders(root / name)) for split, name in splits.items()}
+    given = _split_folders(root, folders)
+    found = Folder({})
+    if not given:
+        found.splits[""] = _classes(root, "", folders, found.others)
+    for split, name in given.items():
+        found.splits[split] = _classes(root, f"{name}/", _subfolders(root / name), found.others)
+    return found
 
 
 def _subfolders(root: Path) -> list[str]:
@@ -91,8 +103,11 @@ def _split_folders(root: Path, folders: list[str]) -> dict[str, str]:
     return {}
 
 
-def _classes(root: Path, prefix: str, folders: list[str]) -> Classes:
-    """Class name -> its images in order of name; class names are NFC, so that macOS and Linux agree."""
+def _classes(root: Path, prefix: str, folders: list[str], others: Counter[str]) -> Classes:
+    """Class name -> its images in order of name; class names are NFC, so that macOS and Linux agree.
+
+    Files that are no images are added to `others`.
+    """
     if not folders:
         raise DataError(f"{root / prefix} has no folder per class", _how_it_should_look(root / prefix))
     found: Classes = {}
@@ -104,7 +119,8 @@ def _classes(root: Path, prefix: str, folders: list[str]) -> Classes:
             raise DataError(
                 f"{root / prefix} has two folders for one class: {same}/ and {folder}/", "merge them or rename one"
             )
-        found[name] = _images(root, prefix + folder)
+        found[name], passed_over = _images(root, prefix + folder)
+        others.update(passed_over)
     return found
 
 
@@ -116,8 +132,8 @@ def _how_it_should_look(folder: Path) -> str:
     return "it should hold train/ (and val/, test/), or one folder of images per class"
 
 
-def _images(root: Path, folder: str) -> list[ImageFile]:
-    """Every image below a class folder, nested ones too, in order of name."""
+def _images(root: Path, folder: str) -> tuple[list[ImageFile], Counter[str]]:
+    """Every image below a class folder, nested ones too, in order of name; and the other files by extension."""
     images: list[ImageFile] = []
     others: Counter[str] = Counter()
     start = len(folder) + 1
@@ -132,11 +148,11 @@ def _images(root: Path, folder: str) -> list[ImageFile]:
                     pending.append(path)
             elif _extension(entry.name) in READABLE:
                 images.append(ImageFile(path, path[start:], _size(entry)))
-            else:
+            elif entry.name.lower() not in IGNORED_FILES:
                 others[_extension(entry.name) or entry.name] += 1
     if not images:
         raise DataError(f"class folder {root / folder} holds no images", _about(others))
-    return sorted(images, key=lambda image: image.name)
+    return sorted(images, key=lambda image: image.name), others
 
 
 def _entries(root: Path, folder: str) -> list[os.DirEntry[str]]:
@@ -173,4 +189,4 @@ def _about(others: Counter[str]) -> str:
     if not others:
         return "add images or remove the folder"
     (extension, count), *_ = others.most_common(1)
-    return f"it holds {count} {extension} file{'s' * (count > 1)}; readable are .jpg, .png, .webp, .tif, .bmp, .gif..."
+    return f"it holds {count} {extension} file{'s' * (count > 1)}; readable are {SUCH_AS}"

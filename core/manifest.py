@@ -12,13 +12,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from core.folders import Classes, ImageFile, read_folder
+from core.folders import Classes, Folder, ImageFile, read_folder
 from core.splits import SPLITS, complete, fraction, shuffled, spread
 from recipes.errors import DataError, closest
 from recipes.sections import Data
 
 DIGITS_IMAGES = 1_797
 FOOD101_IMAGES = 101_000
+SHOWN_EXTENSIONS = 5
 
 
 class NotPreparedError(DataError):
@@ -35,6 +36,7 @@ class Manifest:
     labels: tuple[int, ...]  # index into classes
     splits: tuple[str, ...]  # "train", "val" or "test"
     sizes: tuple[int, ...] = ()  # bytes of each file; empty where the manifest was not read from a folder
+    others: tuple[tuple[str, int], ...] = ()  # files beside the images, passed over: extension and how many, most first
 
     def indices(self, split: str) -> list[int]:
         """The entries of a split, in the manifest's order."""
@@ -44,6 +46,13 @@ class Manifest:
         """Number of images of each split, 0 included."""
         found = Counter(self.splits)
         return {split: found[split] for split in SPLITS}
+
+    @property
+    def passed_over(self) -> str:
+        """The files in class folders that are no images clf reads, as ``12 .heic, 3 .txt``; empty where all are."""
+        named = ", ".join(f"{count:,} {extension}" for extension, count in self.others[:SHOWN_EXTENSIONS])
+        more = sum(count for _, count in self.others[SHOWN_EXTENSIONS:])
+        return named + (f" and {more:,} others" if more else "")
 
     @cached_property
     def digest(self) -> str:
@@ -99,31 +108,31 @@ def build_manifest(data: Data, seed: int, datasets: Path) -> Manifest:
         raise NotPreparedError(
             f"{source.kind} is not in {source.root} yet", "a job fetches it when it starts; so does `clf run`"
         )
-    given = _read(source.root)
+    folder = _read(source.root)
+    given = folder.splits
     _check(given, source.root)
     splits = complete(given, data.splits, seed)
     splits = {name: _drawn(classes, seed) for name, classes in splits.items()}
     splits["train"] = fraction(splits["train"], data.train_fraction)
     if data.samples is not None:
         splits = {name: spread(classes, data.samples, seed) for name, classes in splits.items()}
-    return _assemble(source.root, splits)
+    return _assemble(source.root, splits, folder.others)
 
 
 def _drawn(classes: Classes, seed: int) -> Classes:
     return {name: shuffled(images, seed, name) for name, images in classes.items()}
 
 
-def _read(root: Path) -> dict[str, Classes]:
+def _read(root: Path) -> Folder:
     if (root / "meta" / "train.txt").is_file() and (root / "images").is_dir():
         return _read_food101(root)
     return read_folder(root)
 
 
-def _read_food101(root: Path) -> dict[str, Classes]:
+def _read_food101(root: Path) -> Folder:
     """Food-101's own layout: ``images/<class>/<id>.jpg`` and the lists ``meta/train.txt``, ``meta/test.txt``."""
-    images = {
-        image.path: image for found in read_folder(root / "images").values() for c in found.values() for image in c
-    }
+    folder = read_folder(root / "images")
+    images = {image.path: image for found in folder.splits.values() for c in found.values() for image in c}
     splits: dict[str, Classes] = {}
     for split in ("train", "test"):
         splits[split] = {}
@@ -136,7 +145,7 @@ def _read_food101(root: Path) -> dict[str, Classes]:
                 )
             name = line.partition("/")[0]
             splits[split].setdefault(name, []).append(ImageFile(f"images/{image.path}", image.name, image.size))
-    return splits
+    return Folder(splits, folder.others)
 
 
 def _check(given: dict[str, Classes], root: Path) -> None:
@@ -151,7 +160,7 @@ def _check(given: dict[str, Classes], root: Path) -> None:
                 raise DataError(f"class '{name}' is in {split} but not in train, in {root}", hint)
 
 
-def _assemble(root: Path, splits: dict[str, Classes]) -> Manifest:
+def _assemble(root: Path, splits: dict[str, Classes], others: Counter[str]) -> Manifest:
     classes = tuple(sorted(splits["train"]))
     label = {name: index for index, name in enumerate(classes)}
     rows = sorted(
@@ -161,4 +170,4 @@ def _assemble(root: Path, splits: dict[str, Classes]) -> Manifest:
         for image in images
     )
     labels, paths, names, sizes = zip(*rows, strict=True)
-    return Manifest(root, classes, paths, labels, names, sizes)
+    return Manifest(root, classes, paths, labels, names, sizes, tuple(others.most_common()))

@@ -16,6 +16,7 @@ from core.data import check_images, ensure_data
 from core.device import choose, describe, make_repeatable
 from core.ema import build_average
 from core.events import Event, Outcome, Preparing, RunStarted, Warned
+from core.folders import SUCH_AS
 from core.history import History
 from core.loader import auto_workers
 from core.manifest import Manifest, build_manifest
@@ -57,6 +58,7 @@ def prepare(
     position = Position(**saved["position"]) if saved else Position()
     plan = plans[min(position.stage, len(plans) - 1)]
     if saved is None:
+        yield from _passed_over(manifest)
         yield from fetch_weights(recipe.model)
     torch.manual_seed(step_seed(recipe.run.seed, 0, "weights"))
     model = strongest(plans)
@@ -144,6 +146,12 @@ def _earlier_attempt(manifest: Manifest, folder: Path) -> Generator[Event, None,
     if saved["data_digest"] != manifest.digest:
         yield Warned("data", "the images have changed since this run began; it goes on with those that are there now")
     return saved
+
+
+def _passed_over(manifest: Manifest) -> Generator[Event, None, None]:
+    """Pictures of a telephone or a camera are easily taken for part of the data."""
+    if manifest.passed_over:
+        yield Warned("data", f"passed over, as no images that clf reads ({SUCH_AS}): {manifest.passed_over}")
 
 
 def _named_file(recipe: Recipe) -> Path | None:

@@ -44,7 +44,8 @@ def admit(recipe: Recipe, home: Home) -> Admitted:
         return Admitted(recipe, None, f"{source.classes} classes, {source.images:,} images")
     manifest = build_manifest(recipe.data, recipe.run.seed, home.datasets)
     counts = " / ".join(f"{count:,} {split}" for split, count in manifest.counts().items())
-    return Admitted(recipe, manifest.digest, f"{len(manifest.classes)} classes, {counts} images")
+    others = f"; passed over, as no images: {manifest.passed_over}" if manifest.passed_over else ""
+    return Admitted(recipe, manifest.digest, f"{len(manifest.classes)} classes, {counts} images{others}")
 
 
 def _absolute(recipe: Recipe, source: str) -> Recipe:

@@ -3,6 +3,7 @@
 import json
 import time
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -21,6 +22,13 @@ def test_several_jobs_of_one_command_can_be_told_apart(clf: Clf) -> None:
         *("exp-two_stage-s1", "exp-two_stage-s3", "exp-two_stage-s4"),
     ]
     assert clf("cancel", "exp-demo-*").out.splitlines() == ["#1 cancelled", "#2 cancelled", "#3 cancelled"]
+
+
+def test_pictures_that_are_passed_over_are_said_when_a_job_is_queued(clf: Clf, photos: Path) -> None:
+    assert "passed over" not in clf("enqueue", "demo", "--data", str(photos)).out
+    for number in range(3):
+        (photos / "dark" / f"{number}.heic").write_bytes(b"a telephone's")
+    assert "test images; passed over, as no images: 3 .heic" in clf("enqueue", "demo", "--data", str(photos)).out
 
 
 def test_one_job_keeps_the_name_it_was_given(clf: Clf) -> None:

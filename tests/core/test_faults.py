@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -162,6 +163,17 @@ def test_max_time_cuts_the_schedule_and_still_ends_with_a_tested_model(recipe: M
     assert 1 <= ended.epoch < 500
     assert "test/accuracy" in ended.metrics
     assert "cut" in warnings(events, "time")[0]
+
+
+def test_files_that_are_passed_over_are_told_once(recipe: Make, run: Go, datasets: Path, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    for digit in "01":
+        shutil.copytree(datasets / "digits" / digit, data / digit)
+        (data / digit / "picture.heic").write_bytes(b"a telephone's")
+    plan = recipe("data.samples=16", data={"source": str(data)})
+    (told,) = warnings(run(plan), "data")
+    assert told.endswith(": 2 .heic")
+    assert not warnings(run(plan.model_copy(update={"run": plan.run.model_copy(update={"epochs": 3})})), "data")
 
 
 def test_an_automatic_batch_size_is_measured_and_kept_when_the_run_is_taken_up(

@@ -87,6 +87,24 @@ def test_nested_folders_any_case_and_links_are_read_and_the_rest_is_ignored(tmp_
     ]
 
 
+def test_files_that_are_no_images_are_counted_by_their_extension(tmp_path: Path) -> None:
+    write_folder(tmp_path, {f"{split}/{name}": 4 for split in ("train", "test") for name in "ab"})
+    unread = ("train/a/1.heic", "train/a/in/2.HEIC", "train/b/3.heic", "test/a/4.heic", "test/b/x.mp4", "train/a/NOTES")
+    unread += tuple(f"train/a/{letter}.{letter}" for letter in "pqrst")
+    clutter = ("train/a/Thumbs.db", "train/b/desktop.ini", "train/b/.DS_Store")
+    for name in unread + clutter:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    manifest = manifest_of(tmp_path)
+    assert dict(manifest.others) == {".heic": 4, ".mp4": 1, "NOTES": 1, **{f".{letter}": 1 for letter in "pqrst"}}
+    assert manifest.passed_over.startswith("4 .heic, 1 ")
+    assert manifest.passed_over.endswith(" and 3 others")
+    for name in unread:
+        (tmp_path / name).unlink()
+    clean = manifest_of(tmp_path)
+    assert (clean.passed_over, clean.digest) == ("", manifest.digest)
+
+
 def test_a_class_has_one_name_whichever_way_its_accents_are_written(tmp_path: Path) -> None:
     """macOS writes e + accent where Linux writes one letter; the path stays as it is on disk."""
     decomposed, composed = "cafe\u0301", "caf\u00e9"
