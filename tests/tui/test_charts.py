@@ -153,3 +153,24 @@ def test_every_tick_has_a_row_of_its_own(height: int) -> None:
     gaps = {round(before - after, 6) for before, after in pairwise(said)}
     assert said
     assert len(gaps) <= 1
+
+
+@pytest.mark.parametrize("unicode", [True, False])
+@pytest.mark.parametrize("height", range(6, 24))
+def test_a_label_stands_where_its_value_is_drawn(height: int, unicode: bool) -> None:
+    whole = Curve("a", [0.0, 40.0], [0.52, 0.93])
+    lines = ["".join(row) for row in paint([whole], 60, height, unicode=unicode).characters]
+    heights = {float(said[1]): row for row, line in enumerate(lines) if (said := re.match(r" *([0-9.]+)[┤+]", line))}
+    for value, row in heights.items():
+        assert _inked(whole, Curve("b", [10.0, 30.0], [value] * 2, 1), height, unicode)[0] == {row}
+    _corner, *ticks = (column for column, sign in enumerate(lines[-2]) if sign in "└┬+")
+    for value, column in zip(map(float, lines[-1].split()), ticks, strict=True):
+        assert _inked(whole, Curve("b", [value] * 2, [0.6, 0.8], 1), height, unicode)[1] == {column}
+    assert heights
+
+
+def _inked(other: Curve, curve: Curve, height: int, unicode: bool) -> tuple[set[int], set[int]]:
+    """Rows and columns in which `curve` is drawn beside another."""
+    inks = paint([replace(other, faint=True), curve], 60, height, unicode=unicode).inks
+    cells = [(row, column) for row in range(1, height) for column in range(60) if inks[row][column] == 1]
+    return {row for row, _ in cells}, {column for _, column in cells}

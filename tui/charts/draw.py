@@ -145,8 +145,10 @@ def _plot(sheet: Grid, curves: Sequence[Curve], axes: Axes, unicode: bool, marks
         figure = _figure(curves, sheet.width, height, unicode)
         figure.ylim(*y_range)
         figure.xlim(*x_range)
-        figure.yticks(y_ticks, [label.rjust(left) for label in y_labels])
-        figure.xticks(x_ticks, labels(x_ticks, axes.x))
+        dots = _dots(unicode)
+        rows, columns = range(height - 2), range(canvas_width)
+        figure.yticks(_on_cells(y_ticks, y_range, rows, dots[1]), [label.rjust(left) for label in y_labels])
+        figure.xticks(_on_cells(x_ticks, x_range, columns, dots[0]), labels(x_ticks, axes.x))
         figure.build()
         matrix = figure.monitor.matrix
     _copy(sheet, matrix)
@@ -230,7 +232,7 @@ class _Frame:
     """Where the canvas lies on the sheet, to find the cell of a point: the one that plotext draws it into."""
 
     def __init__(self, matrix: Any, x_range: tuple[float, float], y_range: tuple[float, float], unicode: bool) -> None:
-        self._dots = (2, 4) if unicode else (1, 1)  # of a cell, across and down: braille has eight
+        self._dots = _dots(unicode)
         self.columns: range = matrix.Cols_canvas
         self.rows: range = matrix.Rows_canvas
         self.x_range, self.y_range = x_range, y_range
@@ -241,6 +243,17 @@ class _Frame:
     def row(self, y: float, height: int) -> int | None:
         cell = _cell(y, self.y_range, self.rows, self._dots[1])
         return None if cell is None else height - 1 - cell
+
+
+def _dots(unicode: bool) -> tuple[int, int]:
+    """Of a cell, across and down: braille has eight."""
+    return (2, 4) if unicode else (1, 1)
+
+
+def _on_cells(values: Sequence[float], span: tuple[float, float], cells: range, dots: int) -> list[float]:
+    """Where plotext, which rounds ticks by cells and curves by dots, puts a tick into the cell of its value."""
+    places = (_cell(value, span, cells, dots) or 0 for value in values)
+    return [span[0] + place / max(1, len(cells) - 1) * (span[1] - span[0]) for place in places]
 
 
 def _cell(value: float, span: tuple[float, float], cells: range, dots: int) -> int | None:
