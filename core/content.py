@@ -7,6 +7,7 @@ from dataclasses import asdict
 from functools import cache
 from typing import Any
 
+from core.names import check_model_name
 from core.run import Run, batch_size
 
 FORMAT = 2
@@ -32,6 +33,7 @@ def describe_model(run: Run) -> dict[str, Any]:
         "format": FORMAT,
         "classes": list(run.manifest.classes),
         "model": run.recipe.model.model_dump(mode="json"),
+        "timm_model": check_model_name(run.recipe.model.name),
         "input": {
             "image_size": run.plan.data.image_size,
             "resize": run.plan.data.resize.value,

@@ -7,6 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 from db import records
+from db.records import JobRecord
 from recipes.errors import ClfError, ConfigurationError, NotFoundError
 from recipes.home import Home
 from recipes.recipe import Recipe
@@ -29,10 +30,17 @@ def init_from(home: Home, recipe: Recipe) -> Path | None:
             parent = records.job(connection, records.find(connection, [wanted])[0])
     except ClfError as error:
         raise ConfigurationError(f"model.init_from: {error.message}, and no such file", error.hint) from error
-    for name in ("final_model.pt", f"best_{recipe.run.select}.pt", "best_accuracy.pt"):
-        if parent.run_dir and (path := Path(parent.run_dir) / name).is_file():
-            return path
-    raise ConfigurationError(f"model.init_from: #{parent.id} has no trained weights yet", "let it finish first")
+    found = trained(parent, recipe.run.select.value)
+    if found is None:
+        raise ConfigurationError(f"model.init_from: #{parent.id} has no trained weights yet", "let it finish first")
+    return found
+
+
+def trained(job: JobRecord, select: str = "accuracy") -> Path | None:
+    """The final weights of a job, or the best ones it has had by `select`; None before its first epoch ended."""
+    folder = Path(job.run_dir) if job.run_dir else None
+    names = ("final_model.pt", f"best_{select}.pt", "best_accuracy.pt")
+    return next((folder / name for name in names if (folder / name).is_file()), None) if folder else None
 
 
 def check_start(home: Home, recipe: Recipe) -> None:

@@ -29,9 +29,10 @@ JOBS: dict[str, tuple[str, ...]] = {  # verbs that take jobs, with the states th
     "pause": ("queued", "running"),
     "resume": ("paused",),
     "extend": ("succeeded",),
+    "predict": ("succeeded",),
 }
 RECIPES = ("enqueue", "run", "preview", "lr-find", "memory", "recipes show", "recipes copy")
-ONE_JOB = ("show", "logs", "priority", "move", "edit", "duplicate", "extend")
+ONE_JOB = ("show", "logs", "priority", "move", "edit", "duplicate", "extend", "predict")
 
 
 def answer(shell: str, words: list[str]) -> None:
@@ -105,6 +106,10 @@ def _positional(before: list[str], word: str) -> Iterator[Offer]:
     given = [each for each in before[1:] if not each.startswith("-")]
     if verb in JOBS and not (verb in ONE_JOB and given):
         yield from job_ids(word, JOBS[verb], given)
+        if verb == "predict":
+            yield FILES, ""
+    elif verb == "predict":
+        yield FILES, ""
     elif verb in RECIPES or " ".join(before[:2]) in RECIPES:
         yield from recipe_names(word)
     elif verb in ("worker", "recipes") and not given:

@@ -44,6 +44,8 @@ def three_jobs(clf: Clf) -> None:
         ("enqueue two", ["two_stage"]),
         ("enqueue two-", ["two-stage"]),
         ("recipes show demo --se", ["--set"]),
+        ("predict ", [FILES]),  # none of the jobs has ended well
+        ("predict 2 x", [FILES]),
         ("recipes ", ["show", "copy"]),
         ("worker st", ["status", "stop"]),
         ("enqueue demo --batch", ["--batch-size"]),
@@ -79,7 +81,7 @@ def _arguments(command: Any, name: str) -> list[tuple[str, str]]:
 
 def test_every_verb_that_takes_a_job_or_a_recipe_offers_them() -> None:
     arguments = _arguments(commands(""), "")
-    assert {verb for verb, metavar in arguments if metavar == "ID"} == set(JOBS)
+    assert {verb for verb, metavar in arguments if metavar in ("ID", "JOB|FILE")} == set(JOBS)
     assert {verb for verb, metavar in arguments if metavar == "RECIPE"} == set(RECIPES)
 
 

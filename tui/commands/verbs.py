@@ -20,6 +20,7 @@ ROOMS = {  # modules of tui.commands, in the order of the help, with their verbs
     "recipes": ("recipes",),
     "models": ("models",),
     "try_out": ("preview", "lr-find", "memory"),
+    "predict": ("predict",),
     "completion": ("completion",),
 }  # fmt: skip
 VERBS = (*(verb for verbs in ROOMS.values() for verb in verbs), "tui")
@@ -40,7 +41,8 @@ ELSEWHERE = {
     "copy": "duplicate", "clone": "duplicate", "change": "edit", "set": "edit", "update": "edit",
     "group": "worker --device", "parallel": "worker --device", "daemon": "worker", "work": "worker",
     "shutdown": "worker stop", "pueued": "worker", "graph": "plot", "chart": "plot", "curves": "plot",
-    "compare": "plot", "diff": "plot", "completions": "completion", "help": "--help", "version": "--version",
+    "compare": "plot", "diff": "plot", "classify": "predict", "infer": "predict",
+    "completions": "completion", "help": "--help", "version": "--version",
 }  # fmt: skip
 
 
