@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from textwrap import wrap
-
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.widget import Widget
 from textual.widgets import Input
 
+from tui.cells import fold
 from tui.screens.draft import Entry
 from tui.themes import palette
 from tui.widgets.choice import Choice
@@ -83,6 +82,6 @@ class FormRow(Widget):
             self._fold()
 
     def _fold(self) -> None:
-        self._reason = wrap(self.error, max(16, self.size.width - LABEL)) if self.error else []
+        self._reason = fold(self.error, max(16, self.size.width - LABEL)) if self.error else []
         self.styles.height = 1 + len(self._reason)
         self.refresh()

@@ -6,8 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from rich.cells import cell_len
+
 from db.records import JobRecord
 from tui import units
+from tui.cells import fit
 from tui.states import SIGNS, data, doing, progress, remaining, short
 from tui.themes import STATE_COLOURS
 
@@ -118,7 +121,7 @@ def fitting(width: int, jobs: Sequence[JobRecord] = ()) -> list[tuple[Column, in
     spare = width + 1 - sum(column.width + 1 for column in kept)
     flexible = [column for column in kept if column.flexible]
     widths = {column.key: column.width for column in kept}
-    needed = [max((len(column.text(job, 0.0)) for job in jobs), default=0) - column.width for column in flexible]
+    needed = [max((cell_len(column.text(job, 0.0)) for job in jobs), default=0) - column.width for column in flexible]
     shares = [*zip(flexible, needed, strict=True), *((column, spare // len(flexible)) for column in flexible)]
     for column, wanted in shares:
         share = max(0, min(spare, wanted, MOST - widths[column.key]))
@@ -130,7 +133,8 @@ def fitting(width: int, jobs: Sequence[JobRecord] = ()) -> list[tuple[Column, in
 def cells(job: JobRecord, now: float, columns: Sequence[tuple[Column, int]]) -> tuple[str, ...]:
     """One text per column, each with the gap behind it.
 
-    Where no epoch is running, what the job is doing stands there instead, over the empty columns that follow.
+    Where no epoch is running, what the job is doing stands there instead, over the empty columns that follow, whose own
+    texts are empty.
     """
     found = [fit(column.text(job, now), width, column.right) + " " for column, width in columns]
     busy = doing(job)
@@ -140,24 +144,15 @@ def cells(job: JobRecord, now: float, columns: Sequence[tuple[Column, int]]) -> 
     end = 1 + next(i for i, (column, _) in enumerate(columns) if column.key == "epoch")
     while end < len(found) and not found[end].strip():
         end += 1
-    text = _brief(busy, sum(map(len, found[start:end])) - 1)
-    for index in range(start, end):
-        width = len(found[index])
-        found[index], text = text[:width].ljust(width), text[width:]
+    room = sum(width + 1 for _, width in columns[start:end]) - 1
+    found[start:end] = [_brief(busy, room) + " ", *[""] * (end - start - 1)]
     return tuple(found)
 
 
 def _brief(text: str, width: int) -> str:
     """Cut to the width in its words rather than in its figures; without them where they leave no room."""
     words, _, figures = text.rpartition(" ")
-    if len(text) <= width or not figures[:1].isdigit():
+    if cell_len(text) <= width or not figures[:1].isdigit():
         return fit(text, width)
     room = width - len(figures) - 1
     return f"{fit(words, room)} {figures}" if room >= 8 else fit(words, width)
-
-
-def fit(text: str, width: int, right: bool = False) -> str:
-    """Exactly `width` cells of it."""
-    if len(text) > width:
-        return text[: max(0, width - 1)] + "…" if width else ""
-    return text.rjust(width) if right else text.ljust(width)

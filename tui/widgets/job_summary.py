@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from textwrap import wrap
 
+from rich.cells import cell_len
 from rich.text import Text
 from textual.widgets import Static
 
 from db.records import JobRecord
 from tui import states, units
+from tui.cells import fold
 from tui.states import SIGNS, progress, remaining
 from tui.themes import STATE_COLOURS
 from tui.widgets.job_columns import bar
@@ -62,7 +63,7 @@ def _with(line: Text, parts: Iterable[str], ink: str, width: int) -> Text:
     """The line with the parts that fit, two cells apart."""
     for part in parts:
         gap = 2 if line else 0
-        if part and len(line) + gap + len(part) <= width:
+        if part and line.cell_len + gap + cell_len(part) <= width:
             line.append(" " * gap + part, ink)
     return line
 
@@ -73,7 +74,7 @@ def _progress(job: JobRecord, inks: dict[str, str], width: int) -> Text:
     if not job.epochs or not (job.state == "running" or job.epoch):
         return line
     share, epoch = f"{progress(job):.0%}".rjust(4), f"epoch {job.epoch}/{job.epochs}"
-    room = width - len(line) - len(share) - len(epoch) - 5
+    room = width - line.cell_len - len(share) - len(epoch) - 5
     if room >= 4:
         line.append("  ").append(bar(progress(job), min(24, room)), colour).append(f" {share}")
     line = _with(line, (epoch,), "", width)
@@ -82,8 +83,8 @@ def _progress(job: JobRecord, inks: dict[str, str], width: int) -> Text:
 
 def _failure(job: JobRecord, inks: dict[str, str], width: int) -> list[Text]:
     """Why it failed, then what to do; each on as many lines as it needs, up to three."""
-    reason = wrap(job.failure_message or "no reason was recorded", max(20, width))[:3]
-    hint = wrap(job.failure_hint or "", max(20, width))[:3]
+    reason = fold(job.failure_message or "no reason was recorded", max(20, width))[:3]
+    hint = fold(job.failure_hint or "", max(20, width))[:3]
     return [
         *(Text(line, inks.get("error", "")) for line in reason),
         *(Text(line, inks.get("quiet", "")) for line in hint),

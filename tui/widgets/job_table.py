@@ -15,8 +15,9 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from db.records import JobRecord
+from tui.cells import fit
 from tui.themes import palette
-from tui.widgets.job_columns import Column, cells, fit, fitting
+from tui.widgets.job_columns import Column, cells, fitting
 from tui.widgets.job_filter import Group
 
 HEADER = 1
@@ -228,7 +229,7 @@ class JobTable(ScrollView, can_focus=True):
             Segment(f"  {group.count} ", base + Style(color=inks["quiet"])),
         ]
         rule = Segment(
-            "─" * max(0, width - sum(len(part.text) for part in said)), base + Style(color=inks["cursor-quiet"])
+            "─" * max(0, width - sum(part.cell_length for part in said)), base + Style(color=inks["cursor-quiet"])
         )
         return Strip([*said, rule]).adjust_cell_length(width, base)
 

@@ -20,6 +20,7 @@ from textual.widgets import Static
 from db.records import JobRecord
 from recipes.home import Home
 from tui import graphics
+from tui.cells import ending
 from tui.screens import run_files
 from tui.widgets.photo import Photo
 
@@ -40,8 +41,7 @@ class Shown:
 
     def caption(self, columns: int) -> str:
         """The name's end matters: its beginning is what goes where room is short."""
-        name = self.name if len(self.name) <= columns else f"…{self.name[1 - columns :]}"
-        return f"{self.said}\n{name}"
+        return f"{self.said}\n{ending(self.name, columns)}"
 
 
 class PictureView(Vertical, can_focus=True):
