@@ -123,6 +123,13 @@ class Run:
     def total_steps(self) -> int:
         return sum(plan.epochs * self.steps_per_epoch(plan) for plan in self.plans)
 
+    @property
+    def at_last_step(self) -> bool:
+        """Whether the last step of the last epoch is done."""
+        position = self.position
+        last = position.epoch == self.recipe.total_epochs
+        return last and position.epoch_step == self.steps_per_epoch(self.plan)
+
     def next_epoch(self) -> None:
         """The epoch is done: on to the next one, in the next stage where this one's epochs are over."""
         position = self.position
@@ -161,7 +168,7 @@ class Run:
 
     def end_for_time(self) -> Warned:
         """``run.max_time`` is spent: no more epochs, only the test of the best weights. Returns what to say."""
-        cut = f"the time of {self.recipe.run.max_time:g} s is spent after epoch {self.position.epoch} of "
+        cut = f"the time of {self.recipe.run.max_time:g} s is spent in epoch {self.position.epoch} of "
         self.position.stage, self.outcome = len(self.plans), Outcome.OUT_OF_TIME
         return Warned(
             "time", f"{cut}{self.recipe.total_epochs}: the learning-rate schedule is cut there, not shortened"

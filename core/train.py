@@ -71,9 +71,9 @@ def _train_stage(run: Run, stage: Stage, stop: Stop) -> Generator[Event, None, O
             return Outcome.STOPPED
         yield from record_epoch(run, stage, metrics, meter)
         observe(stage, metrics["val/loss"])
-        if leaving is Outcome.OUT_OF_TIME:
+        if leaving is Outcome.OUT_OF_TIME and not run.at_last_step:
             yield run.end_for_time()
-        elif wants_to_stop(stage, metrics):
+        elif wants_to_stop(stage, metrics) and not run.at_last_step:
             run.leave_stage()
         else:
             run.next_epoch()

@@ -162,7 +162,28 @@ def test_max_time_cuts_the_schedule_and_still_ends_with_a_tested_model(recipe: M
     assert ended.outcome is Outcome.OUT_OF_TIME
     assert 1 <= ended.epoch < 500
     assert "test/accuracy" in ended.metrics
+    assert f"is spent in epoch {ended.epoch} of 500" in warnings(events, "time")[0]
     assert "cut" in warnings(events, "time")[0]
+
+
+def test_time_that_is_spent_in_the_first_epoch_leaves_a_tested_model_of_its_steps(recipe: Make, run: Go) -> None:
+    events = run(recipe("run.epochs=5", "run.max_time=1e-6"))
+    ended = events[-1]
+    assert isinstance(ended, RunFinished)
+    assert (ended.outcome, ended.epoch, ended.step) == (Outcome.OUT_OF_TIME, 1, 1)
+    assert "test/accuracy" in ended.metrics
+
+
+def test_time_that_is_spent_with_the_last_step_cuts_nothing(recipe: Make, run: Go) -> None:
+    events = run(recipe("run.epochs=1", "run.batch_size=48", "run.max_time=1e-6"))
+    assert isinstance(events[-1], RunFinished)
+    assert (events[-1].outcome, warnings(events, "time")) == (Outcome.COMPLETED, [])
+
+
+def test_patience_that_ends_with_the_last_epoch_stops_nothing_early(recipe: Make, run: Go) -> None:
+    events = run(recipe("run.epochs=2", run={"early_stopping": {"patience": 1, "min_delta": 1.0}}))
+    assert isinstance(events[-1], RunFinished)
+    assert (events[-1].outcome, events[-1].epoch) == (Outcome.COMPLETED, 2)
 
 
 def test_files_that_are_passed_over_are_told_once(recipe: Make, run: Go, datasets: Path, tmp_path: Path) -> None:
