@@ -56,6 +56,14 @@ class UsageError(ClfError):
     exit_code = 2
 
 
+class RefusedValueError(ValueError):
+    """What a section or a recipe refuses of itself: pydantic carries it, and RecipeError takes its words and hint."""
+
+    def __init__(self, message: str, hint: str) -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
 class NotFoundError(ClfError):
     """No such job."""
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import Field, ValidationError, model_validator
 
-from recipes.errors import RecipeError, closest
+from recipes.errors import RecipeError, RefusedValueError, closest
 from recipes.sections import (
     Augment,
     Data,
@@ -81,18 +81,24 @@ class Recipe(Section):
     def _stages_fit(self) -> Recipe:
         names = [stage.name for stage in self.stages]
         if len(set(names)) != len(names):
-            raise ValueError(f"stage names must differ: {', '.join(names)}")
+            raise RefusedValueError(f"stage names must differ: {', '.join(names)}", "rename one of them")
         if self.run.epochs is not None and self.run.epochs < len(self.stages):
-            raise ValueError(f"{len(self.stages)} stages need at least {len(self.stages)} epochs")
+            raise RefusedValueError(
+                f"{len(self.stages)} stages need at least {len(self.stages)} epochs", "raise run.epochs (--epochs)"
+            )
         for plan in self.plan():
             if plan.schedule.warmup_epochs >= plan.epochs and plan.schedule.warmup_epochs > 0 and plan.epochs > 1:
-                raise ValueError(
+                raise RefusedValueError(
                     f"stage '{plan.name}': warmup_epochs {plan.schedule.warmup_epochs:g} leaves nothing of its "
-                    f"{plan.epochs} epochs"
+                    f"{plan.epochs} epochs",
+                    "lower schedule.warmup_epochs (--warmup-epochs), or raise run.epochs (--epochs)",
                 )
         losses = {plan.loss.model_copy(update={"label_smoothing": 0.0}) for plan in self.plan()}
         if self.run.select is Metric.LOSS and len(losses) > 1:
-            raise ValueError("run.select = loss cannot choose between stages whose validation losses differ in kind")
+            raise RefusedValueError(
+                "run.select = loss cannot choose between stages whose validation losses differ in kind",
+                "use run.select = accuracy or f1",
+            )
         return self
 
     @property
@@ -177,6 +183,8 @@ def _explain(error: ValidationError, where: str, document: dict[str, Any]) -> tu
         hint = _in_a_section(sections, key) or closest(key, _known_keys(sections)) or _listing(sections)
         return f"{where}: unknown key '{path}'", hint
     message, hint = first["msg"].removeprefix("Value error, "), ""
+    if isinstance(refused := first.get("ctx", {}).get("error"), RefusedValueError):
+        hint = refused.hint
     field = ".".join(parts[:2])
     if field in EXPECTED:
         path, message = field, EXPECTED[field]
