@@ -24,7 +24,7 @@ from tui import ascii as ascii_signs
 from tui import chosen, remembered
 from tui.feed import Feed, Overview
 from tui.graphics import ask_terminal
-from tui.key_order import KeyOrderApp
+from tui.printable import PrintableApp
 from tui.screens.confirm import ConfirmScreen
 from tui.screens.live import LiveScreen
 from tui.screens.queue import QueueScreen
@@ -33,8 +33,6 @@ from tui.themes import THEMES
 from tui.warm_up import warm_up
 
 if TYPE_CHECKING:
-    from textual.notifications import SeverityLevel
-
     from jobs.queue import Queue
 
 LEAVE_SECONDS = 3  # from a SIGTERM until the process ends, whatever the terminal does
@@ -43,7 +41,7 @@ POLL_SECONDS = 0.4
 TICK_SECONDS = 1.0  # ages and times left move on even when nothing was written
 
 
-class ClfApp(KeyOrderApp):
+class ClfApp(PrintableApp):
     """Follows the database of `home`; `clock` gives Unix seconds, `typed` is what was typed before it opened."""
 
     TITLE = "clf"
@@ -161,24 +159,6 @@ class ClfApp(KeyOrderApp):
         self._name_clashes()
         if any(job.state == "running" for job in self.overview.jobs):
             self._tell()
-
-    def notify(
-        self,
-        message: str,
-        *,
-        title: str = "",
-        severity: SeverityLevel = "information",
-        timeout: float | None = None,
-        markup: bool = False,
-    ) -> None:
-        """Show a notice as it is worded: they quote names, paths and errors, whose brackets are no markup."""
-        del markup  # a screen's own notify always says True
-        super().notify(message, title=title, severity=severity, timeout=timeout, markup=False)
-
-    def action_help_quit(self) -> None:
-        """ctrl+c, out of habit: Textual's own answer has markup."""
-        keys = [key for key in self.active_bindings.values() if key.binding.id == "app.quit" and key.enabled]
-        self.notify(f"press {self.get_key_display(keys[0].binding) if keys else 'ctrl+q'} to quit")
 
     def act(self, verb: Callable[[Queue], Any], said: str) -> None:
         """Do something to the queue in a thread; what it refuses is shown, what it did is shown too."""

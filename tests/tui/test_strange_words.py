@@ -8,6 +8,7 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from rich.cells import cell_len
 
 from recipes.home import Home
 from tests.tui.conftest import Opened, screen_text, settled
@@ -16,7 +17,8 @@ from tui.app import ClfApp
 from tui.screens.confirm import ConfirmScreen
 from tui.screens.job import JobScreen
 
-MARKUP = ("[/]", "[bold]a[/bold]", "[@click=app.quit]go[/]", ":rose: [link=x")
+MARKUP = ("[/]", "[bold]:rose:[@click=app.quit]")
+STEERING = {*map(chr, range(32)), *map(chr, range(127, 160)), "\u202e", "\u2066"} - {"\n"}
 WALK = {
     "the list": ("G", "b", "b", "b", "b"),
     "a failed job": ("colon", "5", "enter", "5", "3", "6", "7", "4"),
@@ -74,6 +76,19 @@ async def test_brackets_are_brackets_on_every_screen(home: Home, opened: Opened,
                     assert words in screen_text(pilot), f"{where} after {key}"
             told = words[:3] if where == "comparing" else words  # names give way before figures there
             assert told in screen_text(pilot) or where in ("copying", "a failed job", "recipes", "one like it"), where
+
+
+@pytest.mark.parametrize("words", ["\x1b[31mred\x07\x9b2J", "one\ttwo\u202eevil\u2066"])
+async def test_no_word_steers_the_terminal(home: Home, opened: Opened, words: str) -> None:
+    _said_everywhere(home, words)
+    keys = ("G", "b", "b", "b", "x", "n", "d", "escape", "R", "G", "escape", "enter", "3", "6", "5", "7", "escape",
+            "colon", "5", "enter", "3", "4", "5", "escape", "space", "g", "space", "o")  # fmt: skip
+    async with opened(home, size=(140, 40)) as pilot:
+        for key in keys:
+            await pilot.press(key)
+            await settled(pilot)
+            assert not set(screen_text(pilot)) & STEERING, f"after {key}"
+            assert {cell_len(line) for line in screen_text(pilot).splitlines()} == {140}, f"after {key}"
 
 
 async def test_a_notice_says_what_was_typed(home: Home) -> None:
