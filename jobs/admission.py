@@ -29,6 +29,7 @@ class Admitted:
 
 def admit(recipe: Recipe, home: Home) -> Admitted:
     """Check `recipe` as far as possible without training it; raises DataError or ConfigurationError."""
+    from core.class_weights import read_class_weights
     from core.manifest import build_manifest, describe_source
     from core.names import check_model_name, check_optimizer_name
 
@@ -43,6 +44,8 @@ def admit(recipe: Recipe, home: Home) -> Admitted:
     if not source.ready:
         return Admitted(recipe, None, f"{source.classes} classes, {source.images:,} images")
     manifest = build_manifest(recipe.data, recipe.run.seed, home.datasets)
+    if recipe.data.class_weights:
+        read_class_weights(Path(recipe.data.class_weights), manifest.classes)
     counts = " / ".join(f"{count:,} {split}" for split, count in manifest.counts().items())
     others = f"; passed over, as no images: {manifest.passed_over}" if manifest.passed_over else ""
     return Admitted(recipe, manifest.digest, f"{len(manifest.classes)} classes, {counts} images{others}")

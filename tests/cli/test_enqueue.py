@@ -31,6 +31,17 @@ def test_pictures_that_are_passed_over_are_said_when_a_job_is_queued(clf: Clf, p
     assert "test images; passed over, as no images: 3 .heic" in clf("enqueue", "demo", "--data", str(photos)).out
 
 
+def test_a_class_that_a_file_of_weights_misspells_is_found_when_the_job_is_queued(clf: Clf, photos: Path) -> None:
+    weights = photos.parent / "weights.csv"
+    for name, code in (("light", 0), ("lihgt", 1)):
+        weights.write_text(f"class,weight\ndark,1\n{name},2\n")
+        said = clf("enqueue", "demo", "--data", str(photos), "--class-weights", str(weights))
+        assert said.code == code
+    assert "line 3: no class named 'lihgt'" in said.err
+    assert "did you mean 'light'?" in said.err
+    assert len(jobs(clf)) == 1
+
+
 def test_one_job_keeps_the_name_it_was_given(clf: Clf) -> None:
     clf("enqueue", "demo", "--name", "exp")
     clf("enqueue", "demo", "two_stage", "--data", "digits")

@@ -86,17 +86,21 @@ def test_logit_adjustment_adds_the_log_prior_to_the_scores() -> None:
     lam=st.floats(0.0, 1.0),
     cuts=st.integers(1, 6),
     weighted=st.booleans(),
+    adjusted=st.booleans(),
     seed=st.integers(0, 100),
 )
 def test_parts_of_a_mixed_batch_add_up_to_lam_times_a_plus_the_rest_times_b(
-    name: LossName, lam: float, cuts: int, weighted: bool, seed: int
+    name: LossName, lam: float, cuts: int, weighted: bool, adjusted: bool, seed: int
 ) -> None:
     scores, labels_a, labels_b = batch(seed)
-    criterion = Criterion(Loss(name=name, label_smoothing=0.1), CLASSES, WEIGHTS if weighted else None)
+    prior = (WEIGHTS / WEIGHTS.sum()).log() if adjusted else None
+    criterion = Criterion(Loss(name=name, label_smoothing=0.1), CLASSES, WEIGHTS if weighted else None, prior)
     whole = (criterion.weight(labels_a), criterion.weight(labels_b))
     parts = zip(scores.tensor_split(cuts), labels_a.tensor_split(cuts), labels_b.tensor_split(cuts), strict=True)
     summed = sum(criterion.part(s, Mixed(s, a, b, lam), whole) for s, a, b in parts)
-    expected = lam * criterion.mean(scores, labels_a) + (1 - lam) * criterion.mean(scores, labels_b)
+    alone = Criterion(Loss(name=name, label_smoothing=0.1), CLASSES, WEIGHTS if weighted else None)
+    shifted = scores if prior is None else scores + prior
+    expected = lam * alone.mean(shifted, labels_a) + (1 - lam) * alone.mean(shifted, labels_b)
     torch.testing.assert_close(summed, expected, rtol=1e-4, atol=1e-5)
 
 

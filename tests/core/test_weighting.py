@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from sklearn.utils.class_weight import compute_class_weight
 
+from core.class_weights import read_class_weights
 from core.manifest import Manifest
-from core.weighting import class_weights, log_prior, read_class_weights
+from core.weighting import class_weights, log_prior
 from recipes.errors import ConfigurationError
 from recipes.sections import Balance, Data
 
@@ -43,6 +44,15 @@ def test_a_file_gives_the_weights_in_any_order(tmp_path: Path) -> None:
     assert ours.tolist() == [1.0, 0.5, 3.0]
 
 
+def test_a_file_and_a_balance_multiply(tmp_path: Path) -> None:
+    path = tmp_path / "weights.csv"
+    path.write_text("class,weight\na,2\nb,1\nc,0\n")
+    balanced = compute_class_weight("balanced", classes=np.arange(3), y=np.array(LABELS))
+    ours = class_weights(Data(class_weights=str(path), balance=Balance.WEIGHTS), MANIFEST)
+    assert ours is not None
+    assert ours.tolist() == pytest.approx((balanced * [2, 1, 0]).tolist())
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
@@ -71,4 +81,4 @@ def test_names_are_read_however_a_spreadsheet_or_a_mac_wrote_them(tmp_path: Path
     """A byte order mark, Windows' line ends, quotes around a comma, spaces, and an accent as a letter of its own."""
     path = tmp_path / "weights.csv"
     path.write_bytes('\ufeffclass,weight\r\n"tea, green", 2 \r\n cafe\u0301 ,0\r\n'.encode())
-    assert read_class_weights(path, ("caf\u00e9", "tea, green")).tolist() == [0.0, 2.0]
+    assert read_class_weights(path, ("caf\u00e9", "tea, green")) == [0.0, 2.0]
