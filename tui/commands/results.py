@@ -9,11 +9,14 @@ import typer
 
 from db import records
 from db.records import JobRecord
+from jobs.ending import ENDING_FILE
+from jobs.liveness import CHILD_LOCK
 from tui import states, units
 from tui.commands import context
 from tui.commands.plot import DEFAULT, chart
 
 CHART_HEIGHT = 14
+BOOKKEEPING = (CHILD_LOCK, ENDING_FILE)  # the queue's own files in a run directory
 
 
 def summary(job_id: int) -> None:
@@ -28,9 +31,10 @@ def summary(job_id: int) -> None:
         ("tui", "the full-screen app"),
         ("status", "the queue"),
         (f"show {job.id}", "this job"),
+        (f"predict {job.id} IMAGES", "what its model sees in images"),
         ("recipes", "what else to train"),
     ):
-        typer.echo(f"  {program()} {command:<12}{purpose}")
+        typer.echo(f"  {program()} {command:<18}{purpose}")
 
 
 def program() -> str:
@@ -68,5 +72,5 @@ def _files(job: JobRecord) -> None:
     folder = Path(job.run_dir)
     typer.echo(f"\nwritten to {folder}")
     for path in sorted(folder.iterdir()):
-        if path.is_dir() or not path.name.startswith("."):
+        if not path.name.startswith(".") and path.name not in BOOKKEEPING:
             typer.echo(f"  {path.name}{'/' if path.is_dir() else ''}")
