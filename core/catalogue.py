@@ -29,10 +29,14 @@ class Entry:
 
 def entries(pattern: str = "*", pretrained: bool = False) -> list[Entry]:
     """The models whose name matches a shell pattern (a bare word matches anywhere in the name), by name."""
-    wanted = pattern if any(sign in pattern for sign in "*?[") else f"*{pattern}*"
     rows = (line.split("\t") for line in TABLE.read_text(encoding="ascii").splitlines())
     found = (Entry(name, float(millions), int(size), has == "1") for name, millions, size, has in rows)
-    return [entry for entry in found if fnmatch(entry.name, wanted) and (entry.pretrained or not pretrained)]
+    return [entry for entry in found if matches(entry.name, pattern) and (entry.pretrained or not pretrained)]
+
+
+def matches(name: str, pattern: str) -> bool:
+    """Whether `name` is meant by a shell pattern, or holds a bare word."""
+    return fnmatch(name, pattern if any(sign in pattern for sign in "*?[") else f"*{pattern}*")
 
 
 def optimizers() -> list[str]:

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from functools import cache
 
-from core.catalogue import entries, optimizers
+from core.catalogue import entries, matches, optimizers
 from recipes.errors import ConfigurationError, closest
 
 
@@ -34,6 +34,37 @@ SHORT_NAMES: dict[str, ShortName] = {
     "convnext_large": ShortName("convnext_large", (224,)),
     "swin_base": ShortName("swin_base_patch4_window7_224", (224,)),
 }
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A name that can be trained: what timm builds for it, its size, and the sides in pixels it is meant for."""
+
+    name: str
+    timm: str
+    millions: float  # parameters with timm's own classifier, in millions
+    sizes: tuple[int, ...]  # the vetted ones of a short name, else the one timm names
+    pretrained: bool  # timm has published weights for it
+
+
+def listing(pattern: str = "*", pretrained: bool = False) -> list[Listed]:
+    """The architectures and short names that match a pattern, as `catalogue.entries` takes it, by name.
+
+    A short name stands in place of the architecture of that name: it is what would be built.
+    """
+    every = {entry.name: entry for entry in entries()}
+    vetted = {name: ShortName(name, (entry.input_size,)) for name, entry in every.items()} | SHORT_NAMES
+    found = []
+    for name in sorted(vetted, key=_natural):
+        entry = every[vetted[name].timm]
+        if matches(name, pattern) and (entry.pretrained or not pretrained):
+            found.append(Listed(name, entry.name, entry.millions, vetted[name].sizes, entry.pretrained))
+    return found
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """As timm sorts: resnet18 before resnet101."""
+    return [(int(part), "") if part.isdigit() else (0, part) for part in re.split(r"(\d+)", name.lower())]
 
 
 @cache

@@ -15,6 +15,7 @@ from tui.commands.foreground import progress
 
 
 def test_models_lists_size_and_input_of_what_matches(clf: Clf) -> None:
+    assert "118.5  480/600  published, as tf_efficientnetv2_l" in clf("models", "efficientnetv2_l").out
     lines = clf("models", "convnext_b", "--pretrained").out.splitlines()
     assert lines[0].split() == ["model", "M", "params", "px", "weights"]
     assert any(line.split()[:3] == ["convnext_base", "88.6", "224"] for line in lines)

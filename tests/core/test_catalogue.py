@@ -8,7 +8,7 @@ import timm.optim
 import torch
 
 from core.catalogue import OPTIMIZERS, build_optimizers, cached, entries, optimizers
-from core.names import check_model_name
+from core.names import SHORT_NAMES, check_model_name, listing
 
 
 def test_the_table_lists_exactly_the_models_of_the_installed_timm() -> None:
@@ -34,6 +34,20 @@ def test_a_word_matches_anywhere_and_a_pattern_as_a_shell_would() -> None:
     assert {"convnext_tiny", "test_convnext"} <= {entry.name for entry in entries("convnext")}
     assert all(entry.name.startswith("convnext_") for entry in entries("convnext_*"))
     assert all(entry.pretrained for entry in entries("efficientnet", pretrained=True))
+
+
+def test_a_short_name_is_listed_with_what_it_builds_and_its_vetted_sizes() -> None:
+    """timm has an efficientnetv2_l without weights, too, and calls 288 pixels the size of B3."""
+    found = {model.name: model for model in listing()}
+    assert {name: (found[name].timm, found[name].sizes) for name in SHORT_NAMES} == {
+        name: (short.timm, short.sizes) for name, short in SHORT_NAMES.items()
+    }
+    assert all(found[name].pretrained for name in SHORT_NAMES)
+    (others, known) = ([name for name in found if name not in SHORT_NAMES], timm.list_models())
+    assert others == [name for name in known if name not in SHORT_NAMES]
+    assert {model.name for model in listing("swin_b", pretrained=True)} == {
+        "swin_base", "swin_base_patch4_window7_224", "swin_base_patch4_window12_384",
+    }  # fmt: skip
 
 
 def test_weights_in_the_local_cache_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
