@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from recipes.errors import UsageError
+
 BUILT_IN = Path(__file__).parent
 
 
@@ -30,3 +32,16 @@ def available(own: Path | None = None) -> dict[str, Found]:
         for path in sorted(own.glob("*.toml")):
             found[normal(path.stem)] = Found(normal(path.stem), path, "own")
     return found
+
+
+def copy(found: Found, own: Path, name: str) -> Path:
+    """Copy a recipe's file, comments and all, to `own` under another name; the new file. Raises UsageError, OSError."""
+    path = own / f"{normal(name)}.toml"
+    if not normal(name) or path.parent != own or path.stem.startswith("."):
+        raise UsageError(f"'{name}' cannot be a recipe's name", "use letters, digits, - and _")
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(found.path.read_text(encoding="utf-8"))
+    except FileExistsError as error:
+        raise UsageError(f"{path} exists already", "choose another name") from error
+    return path

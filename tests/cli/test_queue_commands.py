@@ -129,3 +129,12 @@ def test_a_recipe_of_ones_own_is_listed(clf: Clf) -> None:
     table = clf("recipes").out
     assert "my_birds" in table
     assert "(own)" in table
+    one, two = (clf("recipes", "show", name).out.splitlines() for name in ("two_stage", "my_birds"))
+    assert [line for line in one if line not in two] == ['name = "two_stage"']
+
+
+@pytest.mark.parametrize("name", ["two_stage", "../mine", "a/b", "", ".hidden"])
+def test_a_recipe_is_copied_to_a_new_plain_name_alone(clf: Clf, name: str) -> None:
+    clf("recipes", "copy", "two_stage", "two_stage")
+    said = clf("recipes", "copy", "two_stage", name)
+    assert (said.code, said.out, said.err.count("\n")) == (2, "", 2)

@@ -116,14 +116,9 @@ def copy(
     name: RecipeName,
     own: Annotated[str, typer.Argument(help="The name of your own.")],
 ) -> None:
-    """Begin a recipe of your own that extends another one."""
-    from recipes import find
-    from recipes.errors import UsageError
-    from recipes.merge import to_toml
+    """Copy a recipe to one of your own, to change as you like."""
+    from recipes import find, shelf
 
     recipe = find.load(name, context.home.recipes)
-    path = context.home.create().recipes / f"{find.normal(own)}.toml"
-    if path.exists():
-        raise UsageError(f"{path} exists already", "choose another name")
-    path.write_text(to_toml({"extends": recipe.name, "description": recipe.description}), encoding="utf-8")
-    typer.echo(f"wrote {path}: add what you want to change")
+    found = shelf.available(context.home.recipes)[recipe.name]
+    typer.echo(f"wrote {shelf.copy(found, context.home.create().recipes, own)}: change what you want")

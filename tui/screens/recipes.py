@@ -17,7 +17,7 @@ from textual.containers import Horizontal, VerticalScroll
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
-from recipes import find
+from recipes import find, shelf
 from recipes.errors import ClfError
 from recipes.find import Found
 from tui.feed import Overview
@@ -127,10 +127,7 @@ class RecipesScreen(LiveScreen):
 
     async def _copy(self, found: Found, name: str) -> None:
         def write() -> Path:
-            target = self.clf.home.create().recipes / f"{name}.toml"
-            with target.open("x", encoding="utf-8") as file:
-                file.write(found.path.read_text(encoding="utf-8"))
-            return target
+            return shelf.copy(found, self.clf.home.create().recipes, name)
 
         if await self.clf.attempt(write, f"{name} is one of your own recipes now") is not None:
             self._list(name)
