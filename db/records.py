@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from db.curves import Series, last_step, places, points, reading, sample_at, samples, series
+from db.job_states import FINISHED
 from db.names import find
 from db.refusals import NEWEST, refuse_newer
 from db.search import narrowing
@@ -151,7 +152,7 @@ _GROUPS = (  # in the order of a list: states, the index that is walked, its ord
     (("running",), "job_state", "id"),
     (("queued",), "job_claim", "priority DESC, position, id"),
     (("paused",), "job_state", "id"),
-    (("succeeded", "failed", "cancelled"), "job_finished", "finished_at DESC, id DESC"),
+    (FINISHED, "job_finished", "finished_at DESC, id DESC"),
 )
 
 

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from db import records
+from db.job_states import FINISHED
 from db.records import JobRecord
 from jobs.queue import Queue
 from recipes.errors import QueueError
 from recipes.home import Home
 
-FINISHED = ("succeeded", "failed", "cancelled")
 KEPT = ("best_*.pt", "final_model.pt", "*.json", "*.toml", "*.log", "*.png", "evaluation/**/*")
 
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 
 from db import records
+from db.job_states import OPEN, sql
 from db.names import checked_name
 from db.writing import BUSY_SECONDS, insert, make_ready, transaction
 from jobs.origin import clf_version, git_commit, unique_key
@@ -21,9 +22,8 @@ BEGINNING: dict[str, object] = dict.fromkeys(
     ),
     0,
 )  # fmt: skip
-OPEN = "('queued', 'running', 'paused')"  # the states of a job that has not ended
-NEXT = f"SELECT coalesce(max(position), 0.0) + 1.0 FROM job WHERE state IN {OPEN}"  # behind every job not ended
-TWIN = f"SELECT id, state FROM job WHERE unique_key = ? AND (state = 'succeeded' OR state IN {OPEN}) LIMIT 1"
+NEXT = f"SELECT coalesce(max(position), 0.0) + 1.0 FROM job WHERE state IN {sql(OPEN)}"  # behind every job not ended
+TWIN = f"SELECT id, state FROM job WHERE unique_key = ? AND (state = 'succeeded' OR state IN {sql(OPEN)}) LIMIT 1"
 
 
 class Inbox:

@@ -11,6 +11,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from db.job_states import FINISHED, OPEN
 from recipes.home import Home
 
 FILES = ":files"  # the shell's own completion of paths is wanted
@@ -19,13 +20,11 @@ OFFERED = 50  # jobs, newest first
 Offer = tuple[str, str]  # what is put on the command line, and what it is
 
 _WAITING = ("queued", "paused")
-_OPEN = ("queued", "running", "paused")
-_ENDED = ("succeeded", "failed", "cancelled")
 JOBS: dict[str, tuple[str, ...]] = {  # verbs that take jobs, with the states their jobs may have
     **dict.fromkeys(("status", "show", "logs", "plot", "duplicate"), ()),
-    **dict.fromkeys(("cancel", "wait"), _OPEN),
+    **dict.fromkeys(("cancel", "wait"), OPEN),
     **dict.fromkeys(("priority", "move", "edit"), _WAITING),
-    **dict.fromkeys(("retry", "rm"), _ENDED),
+    **dict.fromkeys(("retry", "rm"), FINISHED),
     "pause": ("queued", "running"),
     "resume": ("paused",),
     "extend": ("succeeded",),
@@ -183,7 +182,7 @@ def _devices(word: str) -> Iterator[Offer]:
 
 _PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 _SCHEDULES = ("cosine", "onecycle", "step", "multistep", "plateau", "constant")
-_STATES = (*_OPEN, *_ENDED, "waiting", "blocked", "finished")
+_STATES = (*OPEN, *FINISHED, "waiting", "blocked", "finished")
 _OPTIMISERS = ("adamw", "adam", "sgd", "nadamw", "lamb", "lion", "rmsprop", "adafactor")
 _METRICS = ("loss", "accuracy", "f1", "lr", "gap", "speed")
 

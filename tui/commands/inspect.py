@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from db import records
+from db.job_states import FINISHED
 from db.records import JobRecord
 from recipes.errors import UsageError, closest
 from tui import states, units
@@ -28,7 +29,7 @@ COLOURS = {
     "failed": "red",
     "cancelled": "bright_black",
 }
-DERIVED = {"waiting": ("queued",), "blocked": ("queued",), "finished": ("succeeded", "failed", "cancelled")}
+DERIVED = {"waiting": ("queued",), "blocked": ("queued",), "finished": FINISHED}
 StateWords = Annotated[
     list[str] | None,
     typer.Option("--state", "-s", help="queued, running, paused, succeeded, failed, cancelled, blocked, finished."),

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from db import records
+from db.job_states import OPEN
 from db.records import JobRecord
 from recipes.errors import NotFoundError, QueueError, UsageError
 from tui import states, units
@@ -16,7 +17,6 @@ from tui.commands import chosen, context
 from tui.commands.arguments import JobWords, MaybeJobWords, Yes
 from tui.commands.times import seconds
 
-OPEN = ("queued", "running", "paused")
 LOOK = 0.3  # seconds between looks
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.binding import Binding, BindingType
 
+from db.job_states import FINISHED
 from db.records import JobRecord
 from tui.screens.ask import AskScreen
 from tui.screens.choose import ChooseScreen
@@ -16,7 +17,6 @@ from tui.screens.live import LiveScreen
 if TYPE_CHECKING:
     from jobs.queue import Queue
 
-FINISHED = ("succeeded", "failed", "cancelled")
 CHANGES = frozenset(
     {"add", "cancel", "pause", "pause_queue", "retry", "edit", "duplicate", "order", "priority", "remove"}
 )
