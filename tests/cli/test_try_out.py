@@ -201,8 +201,9 @@ def test_memory_measures_a_classifier_for_the_data_that_is_named(
     monkeypatch.setattr("core.memory_table.CPU_LARGEST", 2)
     said = clf("memory", "demo", "--model", "test_resnet", "--image-size", "32", "--device", "cpu", *words)
     assert (said.code, said.err) == (0, "")
-    first, _, *rows = said.out.splitlines()
+    first, _, *rows, last = said.out.splitlines()
     assert first == heading.format(photos=photos)
+    assert last == "larger batches were not tried"
     assert [row.split()[:3] for row in rows] == [["test_resnet", "32", "1"], ["test_resnet", "32", "2"]]
     assert not list(home.glob("datasets/*"))
 

@@ -100,10 +100,12 @@ def memory(
     count = classes or _classes(chosen)
     typer.echo(f"{'' if classes else f'{chosen.data.source}: '}{count} classes")
     typer.echo(f"{'model':<28}  {'px':>4}  {'batch':>5}  {'memory':>9}  fits")
+    fits = False
     for row in table(chosen, classes=count):
-        taken = units.size(row.memory)
-        fits = "yes" if row.fits else "no"
-        typer.echo(f"{row.model:<28}  {row.image_size:>4}  {row.batch:>5}  {taken:>9}  {fits}")
+        fits, taken = row.fits, units.size(row.memory)
+        typer.echo(f"{row.model:<28}  {row.image_size:>4}  {row.batch:>5}  {taken:>9}  {'yes' if fits else 'no'}")
+    if fits:
+        typer.echo("larger batches were not tried")
 
 
 def _classes(recipe: Recipe) -> int:
