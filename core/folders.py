@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from recipes.errors import DataError
+from recipes.errors import DataError, closest
 
 READABLE = frozenset(
     f".{extension}"
@@ -70,7 +70,8 @@ def _subfolders(root: Path) -> list[str]:
         with os.scandir(root) as entries:
             return sorted(entry.name for entry in entries if _is_class_folder(entry))
     except FileNotFoundError:
-        raise DataError(f"no folder {root}", "check --data, or choose `digits` or `food-101`") from None
+        hint = _beside(root) or "check --data, or choose `digits` or `food-101`"
+        raise DataError(f"no folder {root}", hint) from None
     except NotADirectoryError:
         raise DataError(f"{root} is a file, not a folder", "give the folder that holds the images") from None
     except OSError as error:
@@ -79,6 +80,15 @@ def _subfolders(root: Path) -> list[str]:
 
 def _is_class_folder(entry: os.DirEntry[str]) -> bool:
     return not entry.name.startswith(".") and entry.name not in IGNORED_FOLDERS and entry.is_dir()
+
+
+def _beside(root: Path) -> str:
+    """The folder with almost the same name; empty where there is none."""
+    try:
+        names = [entry.name for entry in os.scandir(root.parent) if entry.is_dir()]
+    except OSError:
+        return ""
+    return closest(root.name, names)
 
 
 def _split_folders(root: Path, folders: list[str]) -> dict[str, str]:

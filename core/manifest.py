@@ -152,12 +152,20 @@ def _check(given: dict[str, Classes], root: Path) -> None:
     known = given.get("train") or given.get("") or {}
     if len(known) < 2:
         only = f"only one class, '{next(iter(known))}'" if known else "no class"
-        raise DataError(f"{root} has {only}", "a classifier needs two or more class folders")
+        raise DataError(f"{root} has {only}", _deeper(root, known) or "a classifier needs two or more class folders")
     for split in ("val", "test"):
         for name in sorted(given.get(split, {})):
             if name not in known:
                 hint = closest(name, known) or f"add train/{name}/, or remove it from {split}"
                 raise DataError(f"class '{name}' is in {split} but not in train, in {root}", hint)
+
+
+def _deeper(root: Path, known: Classes) -> str:
+    """Where an archive was unpacked into a folder of its own, the data set lies one folder further in."""
+    for name, images in known.items():
+        if images and all("/" in image.name for image in images):
+            return f"the folders of classes seem to lie in it: --data {root / name}"
+    return ""
 
 
 def _assemble(root: Path, splits: dict[str, Classes], others: Counter[str]) -> Manifest:

@@ -195,11 +195,14 @@ def broken(tmp_path: Path, kind: str) -> Path:
         "two vals": {"train/a": 5, "train/b": 5, "val/a": 1, "valid/a": 1},
         "same class": {"Rose": 5, "rose": 5},
         "single image": {"a": 5, "b": 1},
+        "unpacked": {"photos/a": 5, "photos/b": 5},
     }
     root.mkdir()
     write_folder(root, layouts.get(kind, {}))
     if kind == "missing":
         return tmp_path / "nowhere"
+    if kind == "misspelt":
+        return tmp_path / "dtaa"
     if kind == "file":
         return write_image(tmp_path / "one.png")
     if kind == "side by side":
@@ -217,6 +220,8 @@ def broken(tmp_path: Path, kind: str) -> Path:
     ("kind", "message", "hint"),
     [
         ("missing", "no folder", "--data"),
+        ("misspelt", "no folder", "did you mean 'data'?"),
+        ("unpacked", "only one class, 'photos'", "data/photos"),
         ("file", "is a file", "folder"),
         ("empty", "no folder per class", "one folder of images per class"),
         ("side by side", "no folder per class", "1 images lie side by side"),
