@@ -152,6 +152,25 @@ def test_plateau_drops_the_rate_when_validation_gets_no_better(recipe: Make, run
     assert rates == pytest.approx([1e-12, 1e-12, 1e-12, 1e-13, 1e-13], rel=1e-6, abs=0)
 
 
+def test_patience_and_a_plateau_go_on_counting_when_a_run_is_taken_up(
+    recipe: Make, datasets: Path, tmp_path: Path
+) -> None:
+    """Every validation is the same, as above, and the run is killed after each: it still ends with the fourth."""
+    settings = ("run.epochs=6", "model.name=test_vit3", "optim.lr=1e-12", "optim.weight_decay=0")
+    plateau = ("schedule.name=plateau", "schedule.plateau_patience=1", "schedule.min_lr=1e-14")
+    plan = recipe(*settings, *plateau, run={"early_stopping": {"patience": 3}})
+    rates: list[float] = []
+    for _ in range(6):
+        ended = False
+        for event in train(plan, tmp_path / "run", datasets=datasets):
+            if isinstance(event, EpochEnded):
+                rates.append(event.metrics["run/lr"])
+                ended = True
+            elif ended and isinstance(event, CheckpointSaved) and event.kind == "last":
+                break
+    assert rates == pytest.approx([1e-12, 1e-12, 1e-12, 1e-13], rel=1e-6, abs=0)
+
+
 def test_mixing_is_off_in_the_last_epochs_of_the_run_and_only_there(recipe: Make, opened: Any) -> None:
     run, stage = opened(recipe("run.epochs=5", "augment.mixup_alpha=0.2", "augment.mix_off_epochs=2"))
     mixes = [stage.augment(epoch, run.recipe.total_epochs).mixup_alpha > 0 for epoch in range(1, 6)]
@@ -236,6 +255,19 @@ def test_the_final_model_is_the_best_by_the_metric_that_selects(
     best = max(events, key=lambda event: sign * event.metrics[f"val/{select}"])
     assert load(tmp_path / "run" / "final_model.pt")["epoch"] == best.epoch
     assert not math.isnan(best.metrics["val/loss"])
+
+
+def test_validation_and_test_losses_are_those_of_the_answers_alone(recipe: Make, run: Go) -> None:
+    """Smoothing, class weights and the prior shape what is learnt, and nothing is learnt here."""
+    still = ("data.samples=45", "run.epochs=1", "optim.lr=1e-30", "optim.weight_decay=0")
+    shaping = ((), ("loss.label_smoothing=0.5", "data.balance=weights"), ("data.balance=logit_adjust",))
+    losses = []
+    for number, settings in enumerate(shaping):
+        events = run(recipe(*still, *settings), str(number))
+        assert isinstance(events[-1], RunFinished)
+        (epoch,) = epochs_of(events)
+        losses.append((epoch.metrics["val/loss"], events[-1].metrics["test/loss"]))
+    assert losses[1:] == [losses[0]] * 2
 
 
 def test_a_longer_run_after_early_stopping_goes_on(recipe: Make, run: Go) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from core.checkpoint import LAST, load, save
 from core.ema import build_average
@@ -29,9 +29,11 @@ Go = Callable[..., list[Event]]
 CPU = torch.device("cpu")
 
 
-def learner(micro_batch: int, *, loss: Loss | None = None, ema: float = 0.0, clip: float = 0.0) -> Learner:
+def learner(
+    micro_batch: int, *, model: str = "test_vit", loss: Loss | None = None, ema: float = 0.0, clip: float = 0.0
+) -> Learner:
     torch.manual_seed(0)
-    network = build(Model(name="test_vit", pretrained=False), 5, 32).train()
+    network = build(Model(name=model, pretrained=False), 5, 32).train()
     optimizer = build_optimizer(Optim(name="sgd", lr=0.1, weight_decay=0.0), network.body)
     weights = torch.tensor([1.0, 2.0, 0.5, 3.0, 1.0])
     return Learner(
@@ -55,6 +57,11 @@ def batch() -> tuple[Tensor, Tensor]:
 
 def flat(of: Learner) -> Tensor:
     return torch.cat([parameter.detach().flatten() for parameter in of.network.parameters()])
+
+
+def floats(of: nn.Module) -> Tensor:
+    """Weights and moving statistics, in float64."""
+    return torch.cat([value.flatten().double() for value in of.state_dict().values() if value.is_floating_point()])
 
 
 @pytest.mark.parametrize("name", list(LossName))
@@ -104,16 +111,19 @@ def test_clipping_bounds_the_update() -> None:
     assert moved == pytest.approx(0.1 * 1e-3 * 1.9, rel=0.02)  # Nesterov's first step: lr x (1 + momentum) x gradient
 
 
-def test_averaged_weights_follow_the_formula_with_its_warm_up() -> None:
-    one = learner(12, ema=0.5)
+@pytest.mark.parametrize("model", ["test_vit", "test_resnet"])
+def test_averaged_weights_follow_the_formula_with_its_warm_up(model: str) -> None:
+    """BatchNorm's statistics are averaged with the weights; its count of batches is the network's own."""
+    one = learner(12, model=model, ema=0.5)
     assert one.average is not None
-    expected = flat(one).double()
+    expected = floats(one.network)
     for step in range(4):
         take_step(one, *batch(), Augment(), step=step)
         decay = 0.0 if step == 0 else min(0.5, 1 - (1 + step) ** (-2 / 3))
-        expected = decay * expected + (1 - decay) * flat(one).double()
-    ours = torch.cat([parameter.flatten() for parameter in one.average.module.parameters()]).double()
-    torch.testing.assert_close(ours, expected, rtol=1e-5, atol=1e-6)
+        expected = decay * expected + (1 - decay) * floats(one.network)
+    torch.testing.assert_close(floats(one.average.module), expected, rtol=1e-5, atol=1e-6)
+    counts = [int(value) for name, value in one.average.module.state_dict().items() if "num_batches" in name]
+    assert set(counts) == (set() if model == "test_vit" else {4})
 
 
 def test_averaged_weights_have_their_own_validation(recipe: Make, run: Go) -> None:
