@@ -24,7 +24,7 @@ from tui import ascii as ascii_signs
 from tui import chosen, remembered
 from tui.feed import Feed, Overview
 from tui.graphics import ask_terminal
-from tui.printable import PrintableApp
+from tui.read_only import REFUSED, ReadOnlyApp
 from tui.screens.confirm import ConfirmScreen
 from tui.screens.live import LiveScreen
 from tui.screens.queue import QueueScreen
@@ -41,12 +41,13 @@ POLL_SECONDS = 0.4
 TICK_SECONDS = 1.0  # ages and times left move on even when nothing was written
 
 
-class ClfApp(PrintableApp):
+class ClfApp(ReadOnlyApp):
     """Follows the database of `home`; `clock` gives Unix seconds, `typed` is what was typed before it opened."""
 
     TITLE = "clf"
     CSS_PATH: ClassVar[Any] = Path(__file__).with_name("app.tcss")
     ENABLE_COMMAND_PALETTE = True
+    CHANGES = frozenset({"start_worker", "stop_worker"})
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("w", "start_worker", "Worker", id="worker.start", tooltip="Start a worker in the background"),
         Binding("W", "stop_worker", "Stop worker", show=False, id="worker.stop", tooltip="Stop the worker"),
@@ -66,11 +67,11 @@ class ClfApp(PrintableApp):
         ascii: bool | None = None,
         typed: str = "",
     ) -> None:
-        self.home, self.read_only, self.clock = home, read_only, clock
+        self.home, self.clock = home, clock
         self.remembered = remembered.load(home)
         self._chosen = chosen.chosen(home)
         self._compared: set[type[Screen[Any]]] = set()  # screens whose keys were looked through for clashes
-        super().__init__(typed)
+        super().__init__(typed, read_only=read_only)
         self.animation_level = "none"  # a slide is a dozen repaints over somebody's network
         self.feed = Feed(home)
         self.overview = Overview()
@@ -162,9 +163,6 @@ class ClfApp(PrintableApp):
 
     def act(self, verb: Callable[[Queue], Any], said: str) -> None:
         """Do something to the queue in a thread; what it refuses is shown, what it did is shown too."""
-        if self.read_only:
-            self.notify("read-only: nothing is changed", severity="warning")
-            return
         self.run_worker(self._act(verb, said), group="acts", exit_on_error=False)
 
     async def _act(self, verb: Callable[[Queue], Any], said: str) -> None:
@@ -190,13 +188,15 @@ class ClfApp(PrintableApp):
         """The writing side; only from a thread: the first call imports the ORM and may migrate."""
         from jobs.queue import Queue
 
+        if self.read_only:
+            raise UsageError(REFUSED)
         if self._queue is None:
             self._queue = Queue(self.home)
         return self._queue
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Starting and stopping a worker is a change, too; a form keeps letters to itself."""
-        if self.read_only and action in ("start_worker", "stop_worker"):
+        if self.read_only and action in self.CHANGES:
             return False
         letters = ("leave", "start_worker", "stop_worker", "recipes", "next_theme", "keys")
         if action in letters and getattr(self.screen, "IS_FORM", False):

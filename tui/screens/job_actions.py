@@ -17,15 +17,14 @@ from tui.screens.live import LiveScreen
 if TYPE_CHECKING:
     from jobs.queue import Queue
 
-CHANGES = frozenset(
-    {"add", "cancel", "pause", "pause_queue", "retry", "edit", "duplicate", "order", "priority", "remove"}
-)
-
 
 class JobActions(LiveScreen):
     """Keys that act on `targets()`: the marked jobs, or the one that is shown."""
 
     TITLE_OF_KEYS = "Jobs"
+    CHANGES = frozenset(
+        {"add", "cancel", "pause", "pause_queue", "retry", "edit", "duplicate", "order", "priority", "remove"}
+    )
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("a", "add", "Add", id="job.add", tooltip="Add a recipe to the queue"),
         Binding("x", "cancel", "Cancel", id="job.cancel", tooltip="Cancel; a running job checkpoints first"),
@@ -46,10 +45,6 @@ class JobActions(LiveScreen):
         """The jobs an action is about."""
         return []
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Nothing that changes anything when read-only."""
-        return not (action in CHANGES and self.clf.read_only) and super().check_action(action, parameters)
-
     def _each(self, verb: Callable[[Queue, JobRecord], Any], said: str, jobs: list[JobRecord] | None = None) -> None:
         chosen = self.targets() if jobs is None else jobs
         for job in chosen:
@@ -67,7 +62,10 @@ class JobActions(LiveScreen):
 
         for job in self.targets()[:1]:
             if job.state not in ("queued", "paused"):
-                self.notify("only a waiting job can be edited; d adds one like it", severity="warning")
+                self.notify(
+                    f"only a waiting job can be edited; {self.key_of('job.duplicate')} adds one like it",
+                    severity="warning",
+                )
                 return
             self.app.push_screen(AddScreen(job, edit=True))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual.events import ScreenResume
 from textual.reactive import Reactive
@@ -27,6 +27,8 @@ class LiveScreen(Screen[None]):
     # Textual's own repaints the whole screen, 10 kB, whenever the focus moves; the two widgets repaint themselves.
     focused: Reactive[Widget | None] = Reactive(None, repaint=False)
 
+    CHANGES: ClassVar[frozenset[str]] = frozenset()  # actions that change something: refused when read-only
+
     _styled_for = ""  # the theme
     _loading = False
     _again = False
@@ -39,6 +41,15 @@ class LiveScreen(Screen[None]):
     def clf(self) -> ClfApp:
         """The app, by its own type."""
         return cast("ClfApp", self.app)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Nothing that changes anything when read-only."""
+        return not (action in self.CHANGES and self.clf.read_only) and super().check_action(action, parameters)
+
+    def key_of(self, action_id: str) -> str:
+        """The key of an action as it is bound here; empty where it cannot be done."""
+        known = (key.binding for key in self.active_bindings.values() if key.enabled and key.binding.id == action_id)
+        return next((self.app.get_key_display(binding) for binding in known), "")
 
     def follow(self, overview: Overview) -> None:
         """Show this state of the queue."""

@@ -99,7 +99,8 @@ class QueueScreen(JobActions):
             return
         now, theme = self.clf.clock(), palette(self.app)
         self._fit_list()
-        self.query_one(WorkerLine).show(overview, now, theme)
+        start = "" if overview.workers else self.key_of("worker.start")
+        self.query_one(WorkerLine).show(overview, now, theme, start)
         self.marked = frozenset(job_id for job_id in self.marked if job_id in overview.by_id)
         self._list(overview, now)
         self._details()
@@ -113,12 +114,14 @@ class QueueScreen(JobActions):
 
     def _why_empty(self, overview: Overview) -> str:
         """What is missing, and the key that mends it as it is bound here."""
-        keys = {key.binding.id: self.app.get_key_display(key.binding) for key in self.active_bindings.values()}
         if overview.jobs:
             why = f"no job fits {self.clf.remembered.filter.strip()}"
-            key, mends = keys.get("queue.clear"), f"clear the filter ({units.count(len(overview.jobs), 'job')} in all)"
+            key, mends = (
+                self.key_of("queue.clear"),
+                f"clear the filter ({units.count(len(overview.jobs), 'job')} in all)",
+            )
         else:
-            why, key, mends = "nothing is queued yet", keys.get("job.add"), "add a recipe"
+            why, key, mends = "nothing is queued yet", self.key_of("job.add"), "add a recipe"
         return f"{why}\npress {key} to {mends}" if key else why
 
     def _details(self) -> None:

@@ -32,6 +32,7 @@ class RecipesScreen(LiveScreen):
     """Names on the left, the file on the right."""
 
     TITLE_OF_KEYS = "Recipes"
+    CHANGES = frozenset({"add", "copy", "edit"})
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,backspace", "app.pop_screen", "Back", id="recipes.back"),
         Binding("a,enter", "add", "Add to queue", id="recipes.add"),
@@ -58,12 +59,6 @@ class RecipesScreen(LiveScreen):
     def follow(self, overview: Overview) -> None:
         """Recipes are files; the queue does not change them."""
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Looking is always allowed."""
-        return not (self.clf.read_only and action in ("add", "copy", "edit")) and super().check_action(
-            action, parameters
-        )
-
     def _list(self, chosen: str) -> None:
         self._found = find.available(self.clf.home.recipes)
         options = self.query_one(OptionList)
@@ -84,8 +79,8 @@ class RecipesScreen(LiveScreen):
     def on_option_list_option_highlighted(self) -> None:
         self._show(self.chosen)
 
-    def on_option_list_option_selected(self) -> None:
-        self.action_add()
+    async def on_option_list_option_selected(self) -> None:
+        await self.run_action("add")  # as the key does, which may be refused
 
     def _show(self, found: Found) -> None:
         inks = palette(self.app)
@@ -135,7 +130,7 @@ class RecipesScreen(LiveScreen):
     def action_edit(self) -> None:
         found = self.chosen
         if found.origin != "own":
-            self.notify("copy it to your own first (d)", severity="warning")
+            self.notify(f"copy it to your own first ({self.key_of('recipes.copy')})", severity="warning")
             return
         editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
         try:

@@ -17,13 +17,13 @@ class WorkerLine(Static):
     WorkerLine { height: 1; padding: 0 1; background: $panel; color: $foreground; text-wrap: nowrap; }
     """
 
-    _given: tuple[Overview, float, dict[str, str]] | None = None
+    _given: tuple[Overview, float, dict[str, str], str] | None = None
     _said: Text | None = None
 
-    def show(self, overview: Overview, now: float, inks: dict[str, str]) -> None:
-        """Update; repaints only when the words changed."""
-        self._given = (overview, now, inks)
-        text = describe(overview, now, inks, self.size.width)
+    def show(self, overview: Overview, now: float, inks: dict[str, str], start: str) -> None:
+        """Update; repaints only when the words changed. `start` is the key that starts a worker, if any does."""
+        self._given = (overview, now, inks, start)
+        text = describe(overview, now, inks, self.size.width, start)
         if text != self._said:
             self._said = text
             self.update(text, layout=False)
@@ -34,14 +34,15 @@ class WorkerLine(Static):
             self.show(*self._given)
 
 
-def describe(overview: Overview, now: float, inks: dict[str, str], width: int) -> Text:
+def describe(overview: Overview, now: float, inks: dict[str, str], width: int, start: str) -> Text:
     """The line, the most important part first."""
     line = Text(no_wrap=True, overflow="ellipsis")
     if overview.trouble:
         return line.append("⚠ ", inks.get("warning", "")).append(overview.trouble)
     if not overview.workers:
-        line.append("○ ", inks.get("warning", "")).append("no worker: press ").append("w", "bold")
-        line.append(" to start one")
+        line.append("○ ", inks.get("warning", "")).append("no worker")
+        if start:
+            line.append(": press ").append(start, "bold").append(" to start one")
     for index, worker in enumerate(overview.workers):
         line.append("   " if index else "").append("● ", inks.get("success", ""))
         _worker(line, worker, now, max(20, width // len(overview.workers)), inks)
