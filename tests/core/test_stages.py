@@ -14,10 +14,11 @@ from torch.nn.modules.module import register_module_forward_pre_hook
 
 from core.checkpoint import LAST, load
 from core.events import CheckpointSaved, EpochEnded, Event, Outcome, RunFinished, StageStarted, StepLogged
+from core.features import FeatureLoader
 from core.metrics import better
 from core.models import Network
 from core.schedule import Span, rate
-from core.stage import Stage, wants_to_stop
+from core.stage import Stage, open_loader, wants_to_stop
 from core.train import train
 from recipes.recipe import Recipe
 from recipes.sections import ScheduleName
@@ -111,6 +112,17 @@ def test_a_frozen_stage_moves_only_the_classifier(recipe: Make, datasets: Path, 
     assert moved == {"fc.weight", "fc.bias"}
     untouched = {name for name in head if torch.equal(head[name], finetuned[name])}
     assert not untouched, "the second stage trains everything, BatchNorm statistics included"
+
+
+@pytest.mark.parametrize("balance", ["none", "sampler"])
+def test_kept_features_come_in_the_order_of_their_images(recipe: Make, opened: Any, balance: str) -> None:
+    stage = {"name": "head", "epochs": 2, "freeze": "backbone", "augment": {"level": "none"}}
+    run, kept = opened(recipe("data.samples=45", f"data.balance={balance}", stages=[stage]))
+    assert isinstance(kept.train_loader, FeatureLoader)
+    images = open_loader(run, kept.plan, "train", kept.index)
+    for epoch in (1, 2):
+        batches = [[batch.indices.tolist() for batch in each.epoch(epoch)] for each in (kept.train_loader, images)]
+        assert batches[0] == batches[1]
 
 
 def test_a_stage_takes_its_own_sections_and_the_recipes_for_the_rest(recipe: Make, opened: Any) -> None:
