@@ -29,7 +29,7 @@ from tui.screens.confirm import ConfirmScreen
 from tui.screens.live import LiveScreen
 from tui.screens.queue import QueueScreen
 from tui.terminal import Terminal, follow_size
-from tui.themes import THEMES
+from tui.themes import THEMES, palette
 from tui.warm_up import warm_up
 
 if TYPE_CHECKING:
@@ -88,6 +88,10 @@ class ClfApp(ReadOnlyApp):
     def get_default_screen(self) -> Screen[Any]:
         """The queue is home."""
         return QueueScreen()
+
+    def get_css_variables(self) -> dict[str, str]:
+        """The theme's, and `$quiet` for what matters less."""
+        return super().get_css_variables() | {"quiet": palette(self)["quiet"]}
 
     def on_mount(self) -> None:
         self._terminal = Terminal()
@@ -281,7 +285,7 @@ class ClfApp(ReadOnlyApp):
             binding = active.binding
             if binding.id and binding.description and active.enabled and binding.action not in seen:
                 seen.add(binding.action)
-                key = self.get_key_display(binding).replace("⏎", "enter")
+                key = self.get_key_display(binding)
                 text = f"{key}  {binding.tooltip}" if binding.tooltip else key
                 yield SystemCommand(binding.description, text, lambda b=binding.action, n=active.node: self._do(b, n))
         yield SystemCommand("Theme", "Choose a theme", self.action_change_theme)

@@ -6,9 +6,11 @@ import re
 from typing import TYPE_CHECKING
 
 from rich.segment import Segment
+from textual.binding import Binding
 from textual.color import Color
 from textual.filter import LineFilter
 
+from tui.key_names import named
 from tui.key_order import KeyOrderApp
 
 if TYPE_CHECKING:
@@ -51,6 +53,10 @@ class PrintableApp(KeyOrderApp):
         """Show a notice as it is worded: they quote names, paths and errors, whose brackets are no markup."""
         del markup  # a screen's own notify always says True
         super().notify(message, title=title, severity=severity, timeout=timeout, markup=False)
+
+    def get_key_display(self, binding: Binding) -> str:
+        """Textual's own has ^s, and a sign for enter."""
+        return named(binding)
 
     def action_help_quit(self) -> None:
         """ctrl+c, out of habit: Textual's own answer has markup."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from textual.app import App
@@ -61,6 +63,9 @@ THEMES = (
     ),
 )
 
+_COLOURED = ("primary", "accent", "success", "warning", "error")
+_NAMES = ("background", "panel", "foreground", *_COLOURED)
+
 STATE_COLOURS = {
     "queued": "foreground",
     "running": "primary",
@@ -79,22 +84,46 @@ def curve_colours(theme: Theme) -> tuple[str, ...]:
 
 
 def palette(app: App[Any]) -> dict[str, str]:
-    """The theme's colours as #rrggbb for text that is built outside CSS; `quiet` lies between text and background."""
-    variables = app.theme_variables
-    background, foreground = _solid(variables["background"]), _solid(variables["foreground"])
-    names = ("foreground", "primary", "accent", "success", "warning", "error")
-    found = {name: _legible(background + _solid(variables[name]), background, foreground).hex6 for name in names}
-    found["quiet"] = background.blend(_solid(variables["foreground"]), 0.62).hex6
-    found["cancelled"] = background.blend(_solid(variables["foreground"]), 0.45).hex6
-    found["cursor"] = background.blend(_solid(variables["primary"]), 0.28).hex6
-    found["cursor-quiet"] = background.blend(_solid(variables["primary"]), 0.16).hex6
-    return found
+    """The theme's colours as #rrggbb for text that is built outside CSS.
+
+    `quiet` and `cancelled` lie between text and background; ``chosen error`` is `error` in the row under the cursor.
+    """
+    return _palette(tuple(app.theme_variables[name] for name in _NAMES), app.current_theme.dark)
 
 
-def _legible(colour: Color, background: Color, foreground: Color) -> Color:
-    """The colour, moved towards the text's until it reads as text: contrast 4.5 or more (WCAG 2.2, 1.4.3)."""
-    steps = (colour.blend(foreground, part / 10) for part in range(11))
-    return next((step for step in steps if _contrast(background, step) >= 4.5), foreground)
+@lru_cache(32)
+def _palette(variables: Sequence[str], dark: bool) -> dict[str, str]:
+    ends = ("#000000", "#FFFFFF") if dark else ("#FFFFFF", "#000000")  # where the terminal's own colours are used
+    named = dict(zip(_NAMES, variables, strict=True))
+    background, panel = _solid(named["background"], ends[0]), _solid(named["panel"], ends[0])
+    foreground = _solid(named["foreground"], ends[1])
+    cursor = background.blend(_solid(named["primary"]), 0.28)
+    inks = {name: _legible(background + _solid(named[name]), background, foreground) for name in _COLOURED}
+    between = _legible(background.blend(foreground, 0.62), background, foreground, 4.5, 0.8)
+    inks |= {
+        "foreground": foreground,
+        "quiet": _legible(between, panel, foreground, 3.5, 0.8),
+        "cancelled": _legible(background.blend(foreground, 0.45), background, foreground, 3.0, 0.6),
+    }
+    chosen = {f"chosen {name}": _legible(ink, cursor, foreground, 4.5, 0.9) for name, ink in inks.items()}
+    axis = background.blend(foreground, 0.5)  # behind the curves
+    grounds = {
+        "background": background,
+        "axis": axis,
+        "cursor": cursor,
+        "cursor-quiet": background.blend(_solid(named["primary"]), 0.16),
+    }
+    return {name: ink.hex6 for name, ink in (inks | chosen | grounds).items()}
+
+
+def _legible(colour: Color, ground: Color, foreground: Color, least: float = 4.5, part: float = 1.0) -> Color:
+    """The colour, moved towards the text's until it reads as text on `ground`.
+
+    Contrast `least` (4.5: WCAG 2.2, 1.4.3) or, where the theme's own text has little, that `part` of what it has.
+    """
+    least = min(least, part * _contrast(ground, foreground))
+    steps = (colour.blend(foreground, share / 10) for share in range(11))
+    return next((step for step in steps if _contrast(ground, step) >= least), foreground)
 
 
 def _contrast(one: Color, other: Color) -> float:
@@ -108,10 +137,11 @@ def _luminance(colour: Color) -> float:
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
-def _solid(text: str) -> Color:
+def _solid(text: str, default: str = "#808080") -> Color:
+    """The colour; `default` where that is what the terminal has, or not known."""
     from textual.color import ColorParseError
 
     try:
-        return Color.parse(text)
+        return Color.parse(default if text == "ansi_default" else text)
     except ColorParseError:
-        return Color(128, 128, 128)
+        return Color.parse(default)

@@ -10,6 +10,7 @@ from textual.binding import ActiveBinding, Binding
 from textual.containers import VerticalScroll
 from textual.widgets import Static
 
+from tui.key_names import named
 from tui.screens.dialog import Dialog
 
 EVERYWHERE = "Everywhere"
@@ -55,7 +56,7 @@ def grouped(bindings: Iterable[ActiveBinding]) -> dict[str, list[tuple[str, str,
         if not binding.description or not binding.id:  # without an id it is Textual's own: scrolling, copying
             continue
         title = getattr(type(active.node), "TITLE_OF_KEYS", None) or EVERYWHERE
-        merged.setdefault((title, binding.action), ([], binding))[0].append(_key(binding))
+        merged.setdefault((title, binding.action), ([], binding))[0].append(named(binding))
     found: dict[str, list[tuple[str, str, str]]] = {}
     for (title, _action), (keys, binding) in merged.items():
         row = (" ".join(dict.fromkeys(keys)), binding.tooltip or binding.description, binding.id or "")
@@ -69,9 +70,3 @@ def _place(active: ActiveBinding) -> int:
     declared = (vars(one).get("BINDINGS", ()) for one in reversed(type(active.node).__mro__))
     ids = [getattr(binding, "id", None) for bindings in declared for binding in bindings]
     return ids.index(active.binding.id) if active.binding.id in ids else -1
-
-
-def _key(binding: Binding) -> str:
-    from textual.keys import format_key
-
-    return binding.key_display or "+".join(format_key(part) for part in binding.key.split("+")).replace("⏎", "enter")

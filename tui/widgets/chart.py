@@ -82,16 +82,16 @@ class Chart(Widget):
 
     def _strips_of(self, grid: Grid) -> list[Strip]:
         """Rows with all their style, the widget's own background included: asking for that takes as long as a row."""
-        base, background, foreground = self.rich_style, self.background_colors[1], self.colors[3]
-        colours = curve_colours(self.app.current_theme)
+        base, inks = self.rich_style, palette(self.app)
+        background, colours = Color.parse(inks["background"]), curve_colours(self.app.current_theme)
         styles = {
-            AXIS: base + Style(color=background.blend(foreground, 0.5).hex),  # behind the curves
+            AXIS: base + Style(color=inks["axis"]),
             TEXT: base + Style(bold=True),
-            MARK: base + Style(color=palette(self.app).get("accent"), bold=True),
+            MARK: base + Style(color=inks["accent"], bold=True),
         }
         for index in range(COLOURS):
             styles[index] = base + Style(color=colours[index])
-            styles[index + FAINT] = base + Style(color=background.blend(Color.parse(colours[index]), 0.4).hex)
+            styles[index + FAINT] = base + Style(color=background.blend(Color.parse(colours[index]), 0.4).hex6)
         return [
             Strip([Segment(text, styles.get(ink, base)) for text, ink in grid.runs(row)], grid.width)
             for row in range(grid.height)

@@ -37,7 +37,7 @@ class ChartPanel(Widget):
 
     DEFAULT_CSS = """
     ChartPanel { height: 1fr; }
-    ChartPanel > .tabs { color: $foreground 60%; text-wrap: nowrap; }
+    ChartPanel > .tabs { color: $quiet; text-wrap: nowrap; }
     """
 
     class Turned(Message):

@@ -235,13 +235,14 @@ class JobTable(ScrollView, can_focus=True):
 
     def _job_line(self, index: int, width: int, base: Style) -> Strip:
         job, inks = self._jobs[index], palette(self.app)
+        chosen = ""
         if job.id == self.selected:
-            base += Style(bgcolor=inks["cursor" if self.has_focus else "cursor-quiet"])
+            base, chosen = base + Style(bgcolor=inks["cursor" if self.has_focus else "cursor-quiet"]), "chosen "
         segments = []
         for (column, _width), cell in zip(self._columns, self._cells[index], strict=True):
             colour = column.colour(job) or ("quiet" if job.state in ("queued", "cancelled") else "foreground")
-            style = base + Style(color=inks[colour])
+            style = base + Style(color=inks[chosen + colour])
             if column.key == "id" and job.id in self._marked:
-                cell, style = f"◆{cell[1:]}", base + Style(color=inks["accent"], bold=True)
+                cell, style = f"◆{cell[1:]}", base + Style(color=inks[f"{chosen}accent"], bold=True)
             segments.append(Segment(cell, style))
         return Strip(segments).adjust_cell_length(width, base)

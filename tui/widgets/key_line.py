@@ -58,7 +58,7 @@ class KeyLine(Widget, can_focus=False):
         for active in screen.active_bindings.values():
             binding = active.binding
             if binding.show and binding.action not in found:
-                shown = self.app.get_key_display(binding).replace("⏎", "enter")
+                shown = self.app.get_key_display(binding)
                 found[binding.action] = Key(shown, binding.description, binding.key, active.enabled)
         self._take(found.pop(HELP, None), tuple(found.values()))
 

@@ -25,7 +25,7 @@ class LogView(Vertical):
     DEFAULT_CSS = """
     LogView { height: 1fr; }
     LogView RichLog { height: 1fr; background: $background; scrollbar-size-vertical: 1; }
-    LogView .status { height: 1; color: $foreground 60%; }
+    LogView .status { height: 1; color: $quiet; }
     LogView Input { height: 1; display: none; background: $panel; }
     LogView.searching Input { display: block; }
     """

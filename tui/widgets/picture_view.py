@@ -65,10 +65,10 @@ class PictureView(Vertical, can_focus=True):
 
     DEFAULT_CSS = """
     PictureView { height: 1fr; }
-    PictureView > .status { height: 1; color: $foreground 60%; text-wrap: nowrap; text-overflow: ellipsis; }
+    PictureView > .status { height: 1; color: $quiet; text-wrap: nowrap; text-overflow: ellipsis; }
     PictureView > ScrollableContainer { height: 1fr; scrollbar-size-vertical: 1; scrollbar-size-horizontal: 1; }
     PictureView Container { layout: grid; grid-gutter: 1 2; height: auto; grid-rows: auto; }
-    PictureView .said { color: $foreground 60%; width: 100%; height: auto; }
+    PictureView .said { color: $quiet; width: 100%; height: auto; }
     """
 
     def __init__(self, *, id: str | None = None) -> None:
