@@ -174,3 +174,10 @@ def _inked(other: Curve, curve: Curve, height: int, unicode: bool) -> tuple[set[
     inks = paint([replace(other, faint=True), curve], 60, height, unicode=unicode).inks
     cells = [(row, column) for row in range(1, height) for column in range(60) if inks[row][column] == 1]
     return {row for row, _ in cells}, {column for _, column in cells}
+
+
+def test_a_mark_is_named_below_a_curve_that_lies_above_it() -> None:
+    high = Curve("lr", [0.0, 1.0, 10.0], [0.0, 1.0, 1.0])
+    lines = draw([high], width=60, height=12, colour=False, markers=[Mark(1.0, label="warm-up ends")]).split("\n")
+    assert [line.count("warm-up ends") for line in lines].count(1) == 1
+    assert "warm-up ends" not in lines[1]

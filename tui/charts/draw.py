@@ -284,12 +284,12 @@ def _vertical(sheet: Grid, frame: _Frame, mark: Mark) -> None:
     for row in frame.rows:
         if sheet.characters[sheet.height - 1 - row][column] == " ":
             sheet.put(sheet.height - 1 - row, column, mark.glyph, MARK if mark.glyph == "│" else AXIS)
-    top = sheet.height - frame.rows.stop
-    room = all(
-        sheet.characters[top][c] == " " for c in range(column + 1, min(column + 2 + len(mark.label), sheet.width))
-    )
-    if mark.label and room and column + 1 + len(mark.label) <= sheet.width:
-        sheet.write(top, column + 1, mark.label, AXIS)
+    cells = slice(column + 1, column + 2 + len(mark.label))
+    if mark.label and column + 1 + len(mark.label) <= sheet.width:
+        tops = range(sheet.height - frame.rows.stop, sheet.height - frame.rows.start)
+        free = (row for row in tops if not "".join(sheet.characters[row][cells]).strip())
+        for place in list(free)[:1]:  # the highest that no curve goes through
+            sheet.write(place, column + 1, mark.label, AXIS)
 
 
 def _stud(sheet: Grid, frame: _Frame, curve: Curve, place: int, of: int, unicode: bool) -> None:

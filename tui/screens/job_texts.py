@@ -34,7 +34,7 @@ def recipe_text(job: JobRecord, home: Home, inks: dict[str, str]) -> Text | Grou
     try:
         today = find.load(job.recipe_name, home.recipes).model_dump(mode="json")
     except ClfError:
-        text.append(f"{job.recipe_name} is no longer among the recipes\n\n", inks["quiet"])
+        text.append(f"{job.recipe_name} is no longer among the recipes\n", inks["quiet"])
     else:
         changed = differences(today, frozen)
         former = {key: before for key, before, _ in changed}
@@ -42,7 +42,6 @@ def recipe_text(job: JobRecord, home: Home, inks: dict[str, str]) -> Text | Grou
         for key, before, after in changed:
             text.append(f"  {key}", "bold").append(f"  {plain(before)} → ", inks["quiet"])
             text.append(f"{plain(after)}\n", inks["accent"])
-        text.append("\n")
     return Group(text, in_columns(merged_text(frozen, former, inks)))
 
 
