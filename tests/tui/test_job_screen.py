@@ -178,11 +178,36 @@ def write_results(directory: Path) -> None:
     (folder / "predictions.csv").write_text(header + "img/7.jpg,daisy,tulip,no,0.99,0.01\nx,a,a,yes,0.9,0.9\n")
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{", '{"images": "x"}', '{"images": 3, "classes": 1}'])
+CLASS = '{"class": "a", "precision": 1.0, "recall": 1.0, "f1": %s}'
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "[]",
+        "{",
+        '{"images": "x"}',
+        '{"images": 3, "classes": 1}',
+        '{"images": 3, "classes": [1], "most_confused": []}',
+        f'{{"images": 3, "classes": [{CLASS % "null"}], "most_confused": []}}',
+        f'{{"images": 3, "classes": [{CLASS % "1.0"}], "most_confused": ["x"]}}',
+    ],
+)
 def test_damaged_results_are_no_results(tmp_path: Path, content: str) -> None:
     (tmp_path / "evaluation").mkdir()
     (tmp_path / "evaluation" / "report.json").write_text(content)
     assert results(tmp_path) is None
+
+
+def test_damaged_predictions_are_left_out(tmp_path: Path) -> None:
+    folder = tmp_path / "evaluation"
+    folder.mkdir()
+    (folder / "report.json").write_text(f'{{"images": 3, "classes": [{CLASS % "1.0"}], "most_confused": []}}')
+    (folder / "predictions.csv").write_text("path,actual,predicted,correct,confidence\na.png,x,y,no,sure\n")
+    found = results(tmp_path)
+    assert found is not None
+    assert not found.worst
 
 
 async def test_neighbours_and_a_deleted_job(home: Home, opened: Opened) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 TAIL_BYTES = 400_000  # of a log, at first
 WORST = 12
+SHARES = ("precision", "recall", "f1")  # of a class
 SEVERITIES = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
@@ -69,10 +70,14 @@ def results(run_dir: Path) -> Results | None:
     try:
         with (run_dir / "evaluation" / "predictions.csv").open(newline="", encoding="utf-8") as file:
             worst = [row for row in islice(csv.DictReader(file), WORST) if row.get("correct") == "no"]
-    except (OSError, csv.Error, UnicodeDecodeError):
+        for row in worst:
+            float(row.get("confidence") or 0)
+    except (OSError, csv.Error, ValueError):
         worst = []
     try:
-        return Results(int(report["images"]), numbers, list(report["classes"]), list(report["most_confused"]), worst)
+        classes = [{**row, **{key: float(row[key]) for key in SHARES}} for row in report["classes"]]
+        confused = [dict(row) for row in report["most_confused"]]
+        return Results(int(report["images"]), numbers, classes, confused, worst)
     except (KeyError, TypeError, ValueError):
         return None
 
