@@ -50,8 +50,14 @@ class PrintableApp(KeyOrderApp):
         timeout: float | None = None,
         markup: bool = False,
     ) -> None:
-        """Show a notice as it is worded: they quote names, paths and errors, whose brackets are no markup."""
+        """Show a notice as it is worded: they quote names, paths and errors, whose brackets are no markup.
+
+        A warning or an error that still stands there is not said again: they would pile up over the screen.
+        """
         del markup  # a screen's own notify always says True
+        said = {(note.message, note.title, note.severity) for note in self._notifications}
+        if severity != "information" and (message, title, severity) in said:
+            return
         super().notify(message, title=title, severity=severity, timeout=timeout, markup=False)
 
     def get_key_display(self, binding: Binding) -> str:

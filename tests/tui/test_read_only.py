@@ -86,3 +86,10 @@ async def test_no_refused_key_is_offered(home: Home, opened: Opened) -> None:
         assert "press w" not in screen_text(pilot)
         for offered in ("x Cancel", "a Add", "w Worker", "p Pause"):
             assert offered not in screen_text(pilot)
+
+
+async def test_a_refusal_that_stands_there_is_not_said_again(home: Home, opened: Opened) -> None:
+    async with opened(home, read_only=True) as pilot:
+        await pilot.press(*"xprdKJ")
+        await settled(pilot)
+        assert [note.message for note in pilot.app._notifications] == [REFUSED]
