@@ -136,6 +136,16 @@ async def test_filter_terms_narrow_the_list_as_typed(home: Home, opened: Opened)
         assert len(table._jobs) == 9
 
 
+async def test_a_cleared_filter_is_gone_from_the_screen_and_from_what_is_remembered(home: Home, opened: Opened) -> None:
+    async with opened(home) as pilot:
+        for keys in (("slash", *"demo", "escape"), ("slash", *"demo", "enter", "escape"), ("slash", "escape")):
+            await pilot.press(*keys)
+            await settled(pilot)
+            assert not pilot.app.screen.query_one("#filter").display
+            assert isinstance(pilot.app.focused, JobTable)
+            assert json.loads((home.root / "tui.json").read_text())["filter"] == ""
+
+
 async def test_a_list_filtered_down_to_nothing_says_by_what_and_how_to_go_back(home: Home, opened: Opened) -> None:
     (home.root / "config.toml").write_text('[tui.keys]\n"queue.clear" = "f8"\n')
     for width in (80, 120):

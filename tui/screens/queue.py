@@ -198,7 +198,7 @@ class QueueScreen(JobActions):
     def action_clear(self) -> None:
         box = self.query_one("#filter", Input)
         if box.has_focus or box.value:
-            box.value = ""
+            box.value = self.clf.remembered.filter = ""  # the message that it changed comes later
             self._leave_filter()
         else:
             self.marked = frozenset()
