@@ -62,6 +62,11 @@ def test_a_frozen_stage_is_tested_frozen_and_from_the_weights_it_starts_from(
     assert found_by(frozen, datasets, init_from=tmp_path / "x.pt").losses != plain.losses
 
 
+def test_of_several_stages_the_last_one_is_tested(recipe: Make, datasets: Path) -> None:
+    stages = [{"name": "head", "epochs": 1, "freeze": "backbone"}, {"name": "rest", "epochs": 1}]
+    assert found_by(recipe(stages=stages), datasets).losses == found_by(recipe(), datasets).losses
+
+
 def test_the_rates_tried_are_the_tests_own_and_not_the_recipes(recipe: Make, datasets: Path) -> None:
     one, other = (found_by(recipe(f"optim.lr={lr}"), datasets) for lr in (1e-3, 1e-1))
     assert one.losses == other.losses

@@ -15,6 +15,7 @@ from torch.nn.modules.module import register_module_forward_pre_hook
 from core.checkpoint import LAST, load
 from core.events import CheckpointSaved, EpochEnded, Event, Outcome, RunFinished, StageStarted, StepLogged
 from core.features import FeatureLoader
+from core.finish import _plan_of as plan_of
 from core.metrics import better
 from core.models import Network
 from core.schedule import Span, rate
@@ -80,6 +81,13 @@ def test_the_final_model_is_tested_at_the_size_it_was_best_at(recipe: Make, run:
         handle.remove()
     final, side = load(tmp_path / "run" / "final_model.pt"), 32 if best == 1 else 48
     assert (final["epoch"], final["input"]["image_size"], sides[-1]) == (best, side, side)
+
+
+def test_the_final_test_makes_squares_as_the_best_weights_saw_them(recipe: Make, prepared: Any) -> None:
+    stages = [{"name": name, "data": {"resize": name}} for name in ("letterbox", "squash")]
+    run = prepared(recipe(stages=stages))
+    best = {"input": {"image_size": 32, "resize": "letterbox"}}
+    assert [plan_of(run, found).data.resize for found in (best, None)] == ["letterbox", "squash"]
 
 
 def test_a_transformer_whose_images_grow_resumes_at_the_change_of_stage(

@@ -14,7 +14,7 @@ from core.checkpoint import LAST, load, save
 from core.ema import build_average
 from core.events import EpochEnded, Event, StageStarted, Warned
 from core.losses import Criterion
-from core.mixing import Mixed
+from core.mixing import Mixed, mix
 from core.models import build
 from core.optim import build_optimizer
 from core.precision import Numbers
@@ -102,6 +102,19 @@ def test_an_answer_counts_by_lam_for_its_own_label_and_by_the_rest_for_its_partn
     a, b = torch.tensor([0, 1, 0, 0]), torch.tensor([1, 2, 2, 1])  # right: a, a, b, neither
     assert right_answers(scores, Mixed(scores, a, b, 0.7)).item() == pytest.approx(2 * 0.7 + 0.3)
     assert right_answers(scores, Mixed(scores, a, a, 1.0)).item() == 2
+
+
+@pytest.mark.parametrize("mixing", [Augment(mixup_alpha=1.0), Augment(cutmix_alpha=1.0)])
+def test_a_step_counts_answers_by_lam(mixing: Augment) -> None:
+    one, (images, labels) = learner(5), batch()
+    counts = []
+    for step in range(6):
+        mixed = mix(one.network.normalize(images, False), labels, mixing, seed=0, step=step)
+        predicted = one.network(mixed.images).argmax(1)
+        first, second = ((predicted == which).sum().item() for which in (mixed.labels_a, mixed.labels_b))
+        counts.append((mixed.lam * first + (1 - mixed.lam) * second, first))
+        assert take_step(one, images, labels, mixing, step)[2].item() == pytest.approx(counts[-1][0], abs=1e-4)
+    assert any(abs(count - first) > 0.1 for count, first in counts)
 
 
 def test_clipping_bounds_the_update() -> None:

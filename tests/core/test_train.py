@@ -84,6 +84,7 @@ def test_the_files_agree_with_the_events(recipe: Make, run: Go, tmp_path: Path) 
     history = json.loads((folder / "history.json").read_text())
     for record, event in zip(history, (e for e in events if isinstance(e, EpochEnded)), strict=True):
         assert record == {"epoch": event.epoch, "stage": event.stage, "step": event.step, **event.metrics}
+        assert record["run/gap"] == record["train/accuracy"] - record["val/accuracy"]
     metrics = end_of(events).metrics
     rows = list(csv.DictReader((folder / "evaluation/predictions.csv").read_text().splitlines()))
     assert sum(row["correct"] == "yes" for row in rows) / len(rows) == pytest.approx(metrics["test/accuracy"])

@@ -10,6 +10,7 @@ from core.decode import Pixels, decode
 from core.fit import fit
 from core.preview import CAPTION, CELL, GAP, contact_sheet
 from recipes.errors import ClfError
+from recipes.recipe import Recipe
 from recipes.sections import Resize
 from tests.core_data.conftest import manifest_of, recipe_of
 
@@ -49,6 +50,12 @@ def test_without_mixing_there_is_no_mixed_column_and_without_augmentation_all_ar
     sheet = contact_sheet(recipe, manifest_of(pictures), tmp_path / "sheet.png", rows=2)
     assert columns(sheet) == 5
     assert all((cell(sheet, 1, column) == cell(sheet, 1, 0)).all() for column in range(5))
+
+
+def test_of_several_stages_the_last_one_is_shown(pictures: Path, tmp_path: Path) -> None:
+    stages = [{"name": "plain", "augment": {"level": "none"}}, {"name": "mixed", "augment": {"mixup_alpha": 0.5}}]
+    recipe = Recipe.model_validate({**recipe_of(pictures).model_dump(), "stages": stages})
+    assert columns(contact_sheet(recipe, manifest_of(pictures), tmp_path / "sheet.png", rows=2)) == 6
 
 
 def test_the_same_recipe_gives_the_same_sheet(pictures: Path, tmp_path: Path) -> None:
