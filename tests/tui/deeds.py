@@ -20,6 +20,7 @@ from tui.screens.add import AddScreen
 from tui.screens.ask import AskScreen
 from tui.screens.chart_keys import ChartKeys
 from tui.screens.choose import ChooseScreen
+from tui.screens.closer import Closer
 from tui.screens.compare import CompareScreen
 from tui.screens.confirm import ConfirmScreen
 from tui.screens.help import HelpScreen
@@ -187,17 +188,17 @@ JOB = [
     ),
     Deed(JobScreen, "job.next_tab", lambda h: h.screen.tab == "machine"),
     Deed(JobScreen, "job.previous_tab", lambda h: h.screen.tab == "charts"),
-    Deed(ChartKeys, "chart.zoom_in", lambda h: h.screen.window == (18.5, 37.0)),
-    Deed(ChartKeys, "chart.left", lambda h: h.screen.window[1] < 37.0),
-    Deed(ChartKeys, "chart.right", lambda h: h.screen.window == (18.5, 37.0)),
-    Deed(ChartKeys, "chart.far_left", lambda h: h.screen.window[0] < 18.5),
-    Deed(ChartKeys, "chart.far_right", lambda h: h.screen.window == (18.5, 37.0)),
-    Deed(ChartKeys, "chart.zoom_out", lambda h: h.screen.window is None),
-    Deed(ChartKeys, "chart.cursor", lambda h: h.screen.cursor == 37.0, first=("plus",)),
-    Deed(ChartKeys, "chart.reset", lambda h: h.screen.cursor is None and h.screen.window is None),
-    Deed(ChartKeys, "chart.smooth", lambda h: h.app.remembered.smoothing == 0.6),
-    Deed(ChartKeys, "chart.log", lambda h: h.app.remembered.log_y),
-    Deed(ChartKeys, "chart.x", lambda h: h.app.remembered.x_axis == "step"),
+    Deed(Closer, "chart.zoom_in", lambda h: h.screen.window == (18.5, 37.0)),
+    Deed(Closer, "chart.left", lambda h: h.screen.window[1] < 37.0),
+    Deed(Closer, "chart.right", lambda h: h.screen.window == (18.5, 37.0)),
+    Deed(Closer, "chart.far_left", lambda h: h.screen.window[0] < 18.5),
+    Deed(Closer, "chart.far_right", lambda h: h.screen.window == (18.5, 37.0)),
+    Deed(Closer, "chart.zoom_out", lambda h: h.screen.window is None),
+    Deed(Closer, "chart.cursor", lambda h: h.screen.cursor == 37.0, first=("plus",)),
+    Deed(Closer, "chart.reset", lambda h: h.screen.cursor is None and h.screen.window is None),
+    Deed(Closer, "chart.smooth", lambda h: h.app.remembered.smoothing == 0.6),
+    Deed(Closer, "chart.log", lambda h: h.app.remembered.log_y),
+    Deed(Closer, "chart.x", lambda h: h.app.remembered.x_axis == "step"),
     Deed(
         ChartKeys, "charts.next", lambda h: h.screen.panel().visible_keys != h.before,
         measure=lambda h: h.screen.panel().visible_keys,
@@ -223,8 +224,8 @@ COMPARE = [
     Deed(CompareScreen, "charts.next", lambda h: h.screen._metric == 1),
     Deed(CompareScreen, "charts.previous", lambda h: h.screen._metric == 0),
     Deed(CompareScreen, "compare.sort", lambda h: h.screen._sort == 1),
-    Deed(CompareScreen, "chart.smooth", lambda h: h.app.remembered.smoothing == 0.6),
-    Deed(CompareScreen, "chart.log", lambda h: h.app.remembered.log_y),
+    Deed(Closer, "chart.smooth", lambda h: h.app.remembered.smoothing == 0.6),
+    Deed(Closer, "chart.log", lambda h: h.app.remembered.log_y),
     Deed(CompareScreen, "compare.down", lambda h: h.screen.query_one("#tables").scroll_y > 0),
     Deed(CompareScreen, "compare.up", lambda h: h.screen.query_one("#tables").scroll_y == 0),
     Deed(CompareScreen, "compare.back", lambda h: h.shows(QueueScreen)),

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
 from rich.console import Console
 from rich.text import Text
 
+from db import records
 from recipes.home import Home
 from tests.tui.conftest import Opened, read, screen_text, settled
 from tui.ascii import to_ascii
 from tui.charts.picture import GLYPHS
+from tui.charts.scale import Unit
+from tui.screens.compare import CompareScreen
 from tui.screens.compared import figures_table, settings_table
 from tui.themes import STATE_COLOURS
 from tui.widgets.chart import Chart
@@ -29,6 +34,36 @@ async def test_smoothing_keeps_the_raw_curves_faintly_behind(home: Home, opened:
     assert [curve.faint for curve in smooth.curves] == [True, False, True, False]
     assert [curve.ys for curve in smooth.curves if curve.faint] == [curve.ys for curve in raw.curves]
     assert smooth.title == f"{raw.title} ~0.9"
+
+
+async def test_the_cursor_reads_every_job_exactly_and_the_charts_come_closer(home: Home, opened: Opened) -> None:
+    async with opened(home) as pilot:
+        await pilot.press(*MARKED, "o")
+        await settled(pilot)
+        screen = pilot.app.screen
+        assert isinstance(screen, CompareScreen)
+        last = screen.reach()[1]
+        await pilot.press("c", "left", "left", "m")
+        await settled(pilot)
+        picture = screen.query_one(Chart).picture
+        assert picture.title.endswith(f"~0.6 at {last - 2:g}")
+        told = {curve.name: curve.value for curve in picture.curves if not curve.faint}
+        with closing(records.connect(home.database)) as connection:
+            for job in screen.jobs():
+                found = records.reading(connection, job.id, "val", "accuracy", last - 2)
+                assert found is not None
+                assert told[f"#{job.id}"] == found[1]
+        assert len(told) == 2
+
+        await pilot.press("plus", "plus", "left")
+        await settled(pilot)
+        assert screen.window is not None
+        assert screen.query_one(Chart).picture.axes.window == screen.window
+        await pilot.press("0", "i")
+        await settled(pilot)
+        picture = screen.query_one(Chart).picture
+        assert (picture.axes.x, picture.axes.window) == (Unit.STEP, None)
+        assert max(max(curve.xs) for curve in picture.curves) > last
 
 
 async def test_the_sorted_column_is_marked(home: Home, opened: Opened) -> None:

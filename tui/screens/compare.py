@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from rich.text import Text
@@ -17,13 +18,13 @@ from textual.widgets import Static
 from db import records
 from db.records import JobRecord
 from tui import units
-from tui.charts.panels import View, smoothed, titled
-from tui.charts.picture import Axes, Curve, Picture, glyph
+from tui.charts.overlay import overlaid
+from tui.charts.panels import reach_of
+from tui.charts.picture import Picture, glyph
 from tui.charts.scale import Unit
 from tui.feed import Overview
-from tui.screens.chart_keys import STRENGTHS
+from tui.screens.closer import Closer
 from tui.screens.compared import figures_table, settings_table
-from tui.screens.live import LiveScreen
 from tui.themes import curve_colours, palette
 from tui.widgets.chart import Chart
 from tui.widgets.chart_panel import TITLES
@@ -34,7 +35,7 @@ SORTS = ("id", "best", "test", "f1", "loss")
 SIDE_BY_SIDE = 130
 
 
-class CompareScreen(LiveScreen):
+class CompareScreen(Closer):
     """A job keeps its colour and sign as long as the screen is open."""
 
     TITLE_OF_KEYS = "Compare"
@@ -43,8 +44,6 @@ class CompareScreen(LiveScreen):
         Binding("right_square_bracket,tab", "metric(1)", "Next metric", key_display="]", id="charts.next"),
         Binding("left_square_bracket", "metric(-1)", "Previous", key_display="[", show=False, id="charts.previous"),
         Binding("s", "sort", "Sort", id="compare.sort", tooltip="Sort by id, best, test, F1, loss"),
-        Binding("m", "smooth", "Smooth", id="chart.smooth"),
-        Binding("g", "log_y", "Log y", id="chart.log"),
         Binding("down,j", "scroll(1)", "Down", show=False, id="compare.down"),
         Binding("up,k", "scroll(-1)", "Up", show=False, id="compare.up"),
     ]  # fmt: skip
@@ -54,7 +53,7 @@ class CompareScreen(LiveScreen):
         self._ids = tuple(job_ids)
         self._metric = 0
         self._sort = 0
-        self._reading = False
+        self._reading = self._stale = False
         self._losses: dict[int, float] = {}
 
     def compose(self) -> ComposeResult:
@@ -86,26 +85,43 @@ class CompareScreen(LiveScreen):
         del overview
         if self.is_mounted:
             self._tables()
-            if not self._reading:
-                self._reading = True
-                self.run_worker(self._read_curves())
+            self.load_charts()
+
+    def reach(self) -> tuple[float, float]:
+        """As far as the longest of the jobs."""
+        return 0.0, max((reach_of(job, self.clf.remembered.x_axis)[1] for job in self.jobs()), default=1.0)
+
+    def columns(self) -> int:
+        return self.query_one(Chart).size.width
+
+    def load_charts(self) -> None:
+        """Read the curves; what was asked meanwhile is read after that."""
+        if self._reading:
+            self._stale = True
+        else:
+            self._reading = True
+            self.run_worker(self._read_curves)  # type: ignore[arg-type]  # a callable, or it may never be awaited
 
     async def _read_curves(self) -> None:
         try:
             split, name = METRICS[self._metric]
             jobs = [(job.id, self._ids.index(job.id)) for job in self.jobs()]
-            kept = self.clf.remembered
-            view = View(max(40, self.query_one(Chart).size.width), kept.smoothing if split != "run" else 0.0)
-            found = await self.clf.feed.read(lambda c: _read(c, jobs, split, name, view))
+            view = self.view() if split != "run" else replace(self.view(), smoothing=0.0)
+            title = f"{TITLES[name]}, {split}" if split != "run" else TITLES[name]
+            unit = Unit.PERCENT if name in ("accuracy", "f1") else Unit.NUMBER
+            found = await self.clf.feed.read(
+                lambda c: (overlaid(c, jobs, f"{split}/{name}", title, unit, view), _lowest_losses(c, jobs))
+            )
             if found is not None and self.query(Chart):  # the screen may have been left meanwhile
-                curves, self._losses = found
-                axes = Axes(Unit.PERCENT if name in ("accuracy", "f1") else Unit.NUMBER, log_y=kept.log_y)
-                title = f"{TITLES[name]}, {split}" if split != "run" else TITLES[name]
-                self.query_one(Chart).show(titled(title, curves, axes, (), view))
+                picture, self._losses = found
+                self.query_one(Chart).show(picture)
                 with suppress(NoMatches):
                     self._tables()
         finally:
             self._reading = False
+        if self._stale and self.is_attached:
+            self._stale = False
+            self.load_charts()
 
     def _tables(self) -> None:
         jobs, inks = self.jobs(), palette(self.app)
@@ -120,41 +136,23 @@ class CompareScreen(LiveScreen):
         colours = curve_colours(self.app.current_theme)
         return Text(f"{glyph(index, True)} #{job.id}", colours[index % len(colours)])
 
-    def _reload(self) -> None:
-        self.clf.remember()
-        self.follow(self.clf.overview)
-
     def action_metric(self, by: int) -> None:
         self._metric = (self._metric + by) % len(METRICS)
-        self._reload()
+        self.load_charts()
 
     def action_sort(self) -> None:
         self._sort = (self._sort + 1) % len(SORTS)
         self._tables()
 
-    def action_smooth(self) -> None:
-        kept = self.clf.remembered
-        place = STRENGTHS.index(kept.smoothing) if kept.smoothing in STRENGTHS else -1
-        kept.smoothing = STRENGTHS[(place + 1) % len(STRENGTHS)]
-        self._reload()
-
-    def action_log_y(self) -> None:
-        self.clf.remembered.log_y = not self.clf.remembered.log_y
-        self._reload()
-
     def action_scroll(self, by: int) -> None:
         self.query_one("#tables").scroll_relative(y=by * 2, animate=False)
 
 
-def _read(
-    connection: sqlite3.Connection, jobs: Sequence[tuple[int, int]], split: str, name: str, view: View
-) -> tuple[list[Curve], dict[int, float]]:
-    """The curves of one metric for (id, colour) of each job, and the lowest validation loss of those that have one."""
-    curves, lowest = list[Curve](), dict[int, float]()
-    for job_id, colour in jobs:
-        series = records.series(connection, job_id, split, name, columns=view.columns)
-        curves += smoothed(series, f"#{job_id}", colour, view)
+def _lowest_losses(connection: sqlite3.Connection, jobs: Sequence[tuple[int, int]]) -> dict[int, float]:
+    """The lowest validation loss of each job that has one."""
+    lowest = {}
+    for job_id, _colour in jobs:
         losses = records.series(connection, job_id, "val", "loss", columns=1).ys  # with the lowest of all
         if finite := [y for y in losses if y is not None]:
             lowest[job_id] = min(finite)
-    return curves, lowest
+    return lowest
