@@ -11,6 +11,8 @@ from db import records
 from recipes.home import Home
 from tests.tui.conftest import Opened, read, screen_text, settled
 from tui.ascii import to_ascii
+from tui.charts.overlay import overlaid
+from tui.charts.panels import View
 from tui.charts.picture import GLYPHS
 from tui.charts.scale import Unit
 from tui.screens.compare import CompareScreen
@@ -54,6 +56,9 @@ async def test_the_cursor_reads_every_job_exactly_and_the_charts_come_closer(hom
                 assert found is not None
                 assert told[f"#{job.id}"] == found[1]
         assert len(told) == 2
+        await pilot.press("right", "right")
+        await settled(pilot)
+        assert all(not curve.note for curve in screen.query_one(Chart).picture.curves)
 
         await pilot.press("plus", "plus", "left")
         await settled(pilot)
@@ -64,6 +69,16 @@ async def test_the_cursor_reads_every_job_exactly_and_the_charts_come_closer(hom
         picture = screen.query_one(Chart).picture
         assert (picture.axes.x, picture.axes.window) == (Unit.STEP, None)
         assert max(max(curve.xs) for curve in picture.curves) > last
+
+
+def test_the_cursor_says_of_a_shorter_run_that_it_has_ended(home: Home) -> None:
+    with closing(records.connect(home.database)) as connection:
+        lasts = {job.id: records.series(connection, job.id, "val", "accuracy").xs for job in records.jobs(connection)}
+        (short, early), *_, (long, late) = sorted((xs[-1], number) for number, xs in lasts.items() if xs)
+        jobs = [(early, 0), (late, 1)]
+        picture = overlaid(connection, jobs, "val/accuracy", "Accuracy", Unit.PERCENT, View(cursor=long))
+    assert short < long
+    assert [curve.note for curve in picture.curves] == [f"(ended at {short:g})", ""]
 
 
 async def test_the_sorted_column_is_marked(home: Home, opened: Opened) -> None:

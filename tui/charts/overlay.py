@@ -21,7 +21,8 @@ def overlaid(
 ) -> Picture:
     """The metric `path`, such as ``val/accuracy``, of each job given by its id and its colour.
 
-    With a cursor each job's own reading there is in the legend. Where x counts time, each run begins at 0.
+    With a cursor each job's own reading there is in the legend, and where its curve has ended before, that it has.
+    Where x counts time, each run begins at 0.
     """
     axes = Axes(unit, X_UNITS.get(view.x_axis, Unit.EPOCH), log_y=view.log_y, window=view.window)
     curves: list[Curve] = []
@@ -31,7 +32,11 @@ def overlaid(
         if view.x_axis != "epoch":
             places = records.places(conn, job_id, columns=min(view.columns, FINE))
             part = Ruler(places, view.x_axis).laid_on(part)
-        curves += read_out(conn, job_id, part, view.cursor, view.x_axis).curves
+        ends = max((curve.xs[-1] for curve in part.curves if curve.xs), default=0.0)
+        if view.cursor is not None and view.cursor > ends + 1e-9:
+            curves += [replace(curve, note=f"(ended at {number(ends, axes.x)})") for curve in part.curves]
+        else:
+            curves += read_out(conn, job_id, part, view.cursor, view.x_axis).curves
     whole = titled(title, curves, axes, (), view)
     if view.cursor is None:
         return whole
