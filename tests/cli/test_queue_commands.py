@@ -133,6 +133,13 @@ def test_a_recipe_of_ones_own_is_listed(clf: Clf) -> None:
     assert [line for line in one if line not in two] == ['name = "two_stage"']
 
 
+def test_a_description_is_shown_as_it_is_written(clf: Clf, home: Path) -> None:
+    own = home / "recipes" / "odd.toml"
+    own.parent.mkdir(parents=True)
+    own.write_text("extends = 'demo'\ndescription = 'no [/] markup, [bold]no :cat:'\n")
+    assert "no [/] markup, [bold]no :cat: (own)" in clf("recipes").out
+
+
 @pytest.mark.parametrize("name", ["two_stage", "../mine", "a/b", "", ".hidden"])
 def test_a_recipe_is_copied_to_a_new_plain_name_alone(clf: Clf, name: str) -> None:
     clf("recipes", "copy", "two_stage", "two_stage")

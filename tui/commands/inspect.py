@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,6 +15,7 @@ from recipes.errors import UsageError, closest
 from tui import states, units
 from tui.commands import context
 from tui.commands.arguments import Json, MaybeJobWords
+from tui.commands.tables import console
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -95,7 +95,7 @@ def status(
     elif watch:
         _watch(asked, everything)
     else:
-        _console().print(*_screen(asked, everything), sep="\n")
+        console().print(*_screen(asked, everything), sep="\n")
 
 
 def _states(words: list[str] | None) -> tuple[str, ...]:
@@ -130,7 +130,7 @@ def _watch(asked: Filter, everything: bool) -> None:
     from rich.console import Group
     from rich.live import Live
 
-    with Live(console=_console(), auto_refresh=False, screen=False) as live:
+    with Live(console=console(), auto_refresh=False, screen=False) as live:
         while True:
             live.update(Group(*_screen(asked, everything)), refresh=True)
             time.sleep(1)
@@ -192,10 +192,3 @@ def _table(jobs: list[JobRecord]) -> Table:
             units.duration(now - job.created_at),
         )
     return table
-
-
-def _console() -> Any:
-    """A terminal gets its own width; a pipe gets whole lines."""
-    from rich.console import Console
-
-    return Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=400)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tui.commands import context
 from tui.commands.arguments import RecipeName
+from tui.commands.tables import console
 
 if TYPE_CHECKING:
     from recipes.recipe import Recipe
@@ -40,7 +40,6 @@ def recipes(ctx: typer.Context, as_json: Annotated[bool, typer.Option("--json", 
 
 def _print_table(rows: list[tuple[Recipe, str]]) -> None:
     from rich import box
-    from rich.console import Console
     from rich.table import Table
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
@@ -51,8 +50,7 @@ def _print_table(rows: list[tuple[Recipe, str]]) -> None:
         epochs = "+".join(str(plan.epochs) for plan in recipe.plan())
         purpose = recipe.description + (" (own)" if origin == "own" else "")
         table.add_row(recipe.name, recipe.model.name, str(recipe.data.image_size), epochs, purpose)
-    console = Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=400)
-    console.print(table)
+    console().print(table)
 
 
 @recipes_app.command(name="show")
