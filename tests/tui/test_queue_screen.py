@@ -136,6 +136,17 @@ async def test_filter_terms_narrow_the_list_as_typed(home: Home, opened: Opened)
         assert len(table._jobs) == 9
 
 
+async def test_the_line_says_how_to_start_a_worker_while_one_types(home: Home, opened: Opened) -> None:
+    async with opened(home) as pilot:
+        await pilot.press("slash", "s")
+        await settled(pilot)
+        screen = pilot.app.screen
+        assert isinstance(screen, QueueScreen)
+        screen.follow(screen.clf.overview)
+        await pilot.pause()
+        assert "no worker: press w to start one" in screen_text(pilot)
+
+
 async def test_a_cleared_filter_is_gone_from_the_screen_and_from_what_is_remembered(home: Home, opened: Opened) -> None:
     async with opened(home) as pilot:
         for keys in (("slash", *"demo", "escape"), ("slash", *"demo", "enter", "escape"), ("slash", "escape")):

@@ -18,7 +18,6 @@ from tui.screens.add import AddScreen
 SCREENS = {
     "queue": (),
     "job": ("colon", "5", "enter"),
-    "pictures": ("colon", "6", "enter", "7"),
     "compare": ("space", "G", "space", "o"),
     "recipes": ("R",),
 }
@@ -61,7 +60,7 @@ async def test_every_key_changes_nothing_and_refusals_are_said(home: Home, opene
                 await pilot.pause()
     assert _content(home) == before
     changes = {"worker.start", "worker.stop"}
-    if screen in ("queue", "job", "pictures"):
+    if screen in ("queue", "job"):
         changes |= {"job.add", "job.cancel", "job.pause", "queue.pause", "job.retry", "job.edit", "job.duplicate",
                     "job.earlier", "job.later", "job.more_urgent", "job.less_urgent", "job.remove"}  # fmt: skip
     if screen == "recipes":

@@ -47,9 +47,17 @@ class LiveScreen(Screen[None]):
         return not (action in self.CHANGES and self.clf.read_only) and super().check_action(action, parameters)
 
     def key_of(self, action_id: str) -> str:
-        """The key of an action as it is bound here; empty where it cannot be done."""
-        known = (key.binding for key in self.active_bindings.values() if key.enabled and key.binding.id == action_id)
-        return next((self.app.get_key_display(binding) for binding in known), "")
+        """The key of an action as it is bound here; empty where it cannot be done.
+
+        Whatever has the focus: a line in which the person types takes the letters for itself, but not for long.
+        """
+        for node in (self, self.app):
+            bindings = node._bindings.copy()
+            bindings.apply_keymap(self.app._keymap)
+            for _key, binding in bindings:
+                if binding.id == action_id and self.app._check_action_state(binding.action, node):
+                    return self.app.get_key_display(binding)
+        return ""
 
     def follow(self, overview: Overview) -> None:
         """Show this state of the queue."""
