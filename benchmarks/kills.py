@@ -45,16 +45,12 @@ TIMES = frozenset({"run/seconds", "run/images_per_second", "seconds"})
 RANDOM = "at a random time"
 NEEDED = ("core.augment", "core.report", "matplotlib.backends.backend_agg")  # what a run imports on its way
 SMALL: dict[str, Any] = {
-    "name": "kills",
-    "data": {"source": "digits", "samples": 48, "image_size": 32, "workers": 0},
+    "data": {"source": "digits", "samples": 48, "workers": 0},
     "optim": {"lr": 0.003},
     "schedule": {"warmup_epochs": 0},
 }
 FIXED = {"batch_size": 16, "precision": "fp32", "channels_last": False}
-STAGES = [
-    {"name": "head", "epochs": 1, "freeze": "backbone"},
-    {"name": "finetune", "epochs": 2, "data": {"image_size": 40}},
-]
+STAGES = [{"name": "head", "epochs": 1, "freeze": "backbone"}, {"name": "finetune", "epochs": 2}]
 RECIPES = {
     "mixed": SMALL
     | {
@@ -90,6 +86,7 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--each", type=int, default=2, help="kills per run")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--image-size", type=int, default=32, help="px; a quarter more in the second stage")
     parser.add_argument("--keep", type=Path, help="where the runs are left; otherwise a temporary folder")
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -97,18 +94,28 @@ def main() -> int:
         importlib.import_module(name)
     with tempfile.TemporaryDirectory() as folder:
         home = options.keep or Path(folder)
+        recipes = [at_size(name, options.image_size) for name in RECIPES]
         began = time.monotonic()
-        rows, differing = kill_and_compare(home, options.kills, options.each, random.Random(options.seed))
+        rows, differing = kill_and_compare(recipes, home, options.kills, options.each, random.Random(options.seed))
         show(rows, differing)
         print(f"{sum(rows.values())} kills in {time.monotonic() - began:.0f} s")
     return 1 if differing else 0
 
 
-def kill_and_compare(home: Path, kills: int, each: int, chance: random.Random) -> tuple[Counter[str], dict[str, int]]:
+def at_size(name: str, side: int) -> Recipe:
+    """The recipe with images of `side` pixels, larger ones in its last stage."""
+    head, last = STAGES
+    data, larger = SMALL["data"] | {"image_size": side}, {"data": {"image_size": side * 5 // 4}}
+    return Recipe.model_validate(RECIPES[name] | {"name": name, "data": data, "stages": [head, last | larger]})
+
+
+def kill_and_compare(
+    recipes: list[Recipe], home: Path, kills: int, each: int, chance: random.Random
+) -> tuple[Counter[str], dict[str, int]]:
     """Kills by kind, and how many of those were in a run that ended otherwise than the uninterrupted one."""
-    for _ in ensure_data(Recipe.model_validate(RECIPES["mixed"]).data, home / "datasets"):
+    for _ in ensure_data(recipes[0].data, home / "datasets"):
         pass
-    wholes = [uninterrupted(home, name) for name in RECIPES]
+    wholes = [uninterrupted(home, recipe) for recipe in recipes]
     plans = [schedule(whole, chance) for whole in wholes]
     missed: list[list[Mark]] = [[], []]
     rows: Counter[str] = Counter()
@@ -130,9 +137,9 @@ def kill_and_compare(home: Path, kills: int, each: int, chance: random.Random) -
     return rows, differing
 
 
-def uninterrupted(home: Path, name: str) -> Whole:
+def uninterrupted(home: Path, recipe: Recipe) -> Whole:
     """Train to the end while counting the instants."""
-    recipe, folder = Recipe.model_validate(RECIPES[name]), home / name
+    name, folder = recipe.name, home / recipe.name
     began = time.monotonic()
     child = fork(recipe, folder, None, home / f"{name}.json")
     if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]):

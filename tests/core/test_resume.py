@@ -15,7 +15,16 @@ ROOT = Path(__file__).parents[2]
 @pytest.mark.timeout(900)
 def test_a_run_killed_at_thirty_instants_ends_with_the_same_bits(tmp_path: Path) -> None:
     """In steps, validation, saves, at stage changes, in kept features, in the final test, and at random times."""
-    words = [sys.executable, str(ROOT / "benchmarks" / "kills.py"), "--kills", "30", "--each", "5"]
+    words = [
+        sys.executable,
+        str(ROOT / "benchmarks" / "kills.py"),
+        "--kills",
+        "30",
+        "--each",
+        "5",
+        "--image-size",
+        "16",
+    ]
     done = subprocess.run([*words, "--keep", str(tmp_path)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     for phase in (
