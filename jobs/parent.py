@@ -36,7 +36,7 @@ def init_from(home: Home, recipe: Recipe) -> Path | None:
     return found
 
 
-def trained(job: JobRecord, select: str = "accuracy") -> Path | None:
+def trained(job: JobRecord, select: str) -> Path | None:
     """The final weights of a job, or the best ones it has had by `select`; None before its first epoch ended."""
     folder = Path(job.run_dir) if job.run_dir else None
     names = ("final_model.pt", f"best_{select}.pt", "best_accuracy.pt")

@@ -2,6 +2,8 @@
 
 import csv
 import json
+import sqlite3
+from contextlib import closing
 from io import StringIO
 from pathlib import Path
 
@@ -49,6 +51,18 @@ def test_a_file_that_is_no_image_is_told_and_the_rest_is_answered(clf: Clf, phot
     said = clf("predict", model, str(photos), "--device", "cpu")
     assert (said.code, len(said.out.splitlines()), said.err.count("\n")) == (1, 24, 1)
     assert "no image.png: not an image" in said.err
+
+
+def test_a_job_that_still_trains_answers_with_the_best_weights_by_its_own_measure(
+    clf: Clf, home: Path, photos: Path, model: str
+) -> None:
+    clf("enqueue", "demo", "--set", "run.select=f1")
+    run = home / "runs" / "0001-demo"
+    run.mkdir(parents=True)
+    Path(model).rename(run / "best_f1.pt")
+    with closing(sqlite3.connect(home / "clf.db")) as database, database:
+        database.execute("UPDATE job SET run_dir = ?", (str(run),))
+    assert len(clf("predict", "1", str(photos), "--device", "cpu").out.splitlines()) == 24
 
 
 @pytest.mark.parametrize(

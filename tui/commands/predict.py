@@ -88,7 +88,7 @@ def _weights(word: str) -> Path:
     if path.is_file() or path.suffix == ".pt":
         return path
     job = records.job(context.reader(), chosen.one(word))
-    found = trained(job)
+    found = trained(job, json.loads(job.recipe)["run"]["select"])
     if found is None:
         raise ConfigurationError(f"#{job.id} has no trained weights yet", "let it finish its first epoch")
     return found
